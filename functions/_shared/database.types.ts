@@ -285,6 +285,7 @@ export type Database = {
       home: {
         Row: {
           accepted_at: string | null
+          functions_tell_at: string | null
           project_url: string
           refused_at: string | null
           singleton: boolean
@@ -296,6 +297,7 @@ export type Database = {
         }
         Insert: {
           accepted_at?: string | null
+          functions_tell_at?: string | null
           project_url: string
           refused_at?: string | null
           singleton?: boolean
@@ -307,6 +309,7 @@ export type Database = {
         }
         Update: {
           accepted_at?: string | null
+          functions_tell_at?: string | null
           project_url?: string
           refused_at?: string | null
           singleton?: boolean
@@ -1095,6 +1098,45 @@ export type Database = {
         }
         Relationships: []
       }
+      troubles: {
+        Row: {
+          began_at: string
+          claimed_until: string | null
+          end_told_at: string | null
+          ended_at: string | null
+          id: number
+          key: string
+          kind: string
+          subject: string
+          text: string
+          told_at: string | null
+        }
+        Insert: {
+          began_at?: string
+          claimed_until?: string | null
+          end_told_at?: string | null
+          ended_at?: string | null
+          id?: never
+          key: string
+          kind: string
+          subject: string
+          text: string
+          told_at?: string | null
+        }
+        Update: {
+          began_at?: string
+          claimed_until?: string | null
+          end_told_at?: string | null
+          ended_at?: string | null
+          id?: never
+          key?: string
+          kind?: string
+          subject?: string
+          text?: string
+          told_at?: string | null
+        }
+        Relationships: []
+      }
       vacuum_policies: {
         Row: {
           created_at: string
@@ -1738,6 +1780,16 @@ export type Database = {
           active: boolean
           id: number
           name: string
+        }[]
+      }
+      current_troubles: {
+        Args: { as_of: string }
+        Returns: {
+          key: string
+          kind: string
+          opens: boolean
+          subject: string
+          text: string
         }[]
       }
       daily_points: {
@@ -3435,6 +3487,7 @@ export type Database = {
         Returns: Json
       }
       note_tables: { Args: { this_hour: string }; Returns: undefined }
+      note_told: { Args: { trouble_ids: number[] }; Returns: undefined }
       note_trends: {
         Args: { as_of: string; database_bytes: number }
         Returns: undefined
@@ -4417,6 +4470,7 @@ export type Database = {
         Returns: Record<string, unknown>
       }
       take_status: { Args: { fence: number; run_id: string }; Returns: string }
+      take_troubles: { Args: Record<PropertyKey, never>; Returns: Json }
       theil_sen: { Args: { days: string[]; sizes: number[] }; Returns: number }
       time_of_number: {
         Args: { bound: string; epoch: string; type: unknown }

@@ -22135,7 +22135,15 @@ declare
   document jsonb;
   failure text;
 begin
-  execute format('select nightshift.%I($1)', 'status_' || section) into document using as_of;
+  document := case section
+    when 'jobs' then nightshift.status_jobs(as_of)
+    when 'retention' then nightshift.status_retention(as_of)
+    when 'views' then nightshift.status_views(as_of)
+    when 'partitions' then nightshift.status_partitions(as_of)
+    when 'health' then nightshift.status_health(as_of)
+    when 'trends' then nightshift.status_trends(as_of)
+    when 'queries' then nightshift.status_queries(as_of)
+  end;
   return document || '{"problem": null}';
 exception
   when query_canceled or others then
@@ -27177,7 +27185,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0fccd60916ddf0e3147041aa2f9eb0eba3061bf7440fa42c09b97cc90ed4796c', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '9308cb6e46cb9f967078ff8a34b7f84492699ba99bc8a9e65519601a5aa99897', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -9,7 +9,15 @@ declare
   document jsonb;
   failure text;
 begin
-  execute format('select nightshift.%I($1)', 'status_' || section) into document using as_of;
+  document := case section
+    when 'jobs' then nightshift.status_jobs(as_of)
+    when 'retention' then nightshift.status_retention(as_of)
+    when 'views' then nightshift.status_views(as_of)
+    when 'partitions' then nightshift.status_partitions(as_of)
+    when 'health' then nightshift.status_health(as_of)
+    when 'trends' then nightshift.status_trends(as_of)
+    when 'queries' then nightshift.status_queries(as_of)
+  end;
   return document || '{"problem": null}';
 exception
   when query_canceled or others then

@@ -3560,7 +3560,7 @@ end;
 $$;
 
 comment on function nightshift.require_reading_query is
-  'Raises NS422, with the fix in the hint, unless the text is one SELECT (or VALUES, TABLE) without writing parts and locks, of relations, functions, operators and types whose owners have the rights of the owner of these functions (see find_stranger), and calls no volatile function: through views, defaults and SQL bodies as well, but not through what other languages do inside. Nothing of the text is run or planned.';
+  'Raises NS422, with the fix in the hint, unless the text is one SELECT (or VALUES, TABLE) without writing parts and locks, of relations, functions, operators and types whose owners have the rights of the owner of these functions (see find_stranger), and calls no volatile function: through views, defaults and bodies that are begin atomic as well, but not through what other bodies do. Nothing of the text is run or planned.';
 
 -- supabase/schema/key-queries/usual_time_of.sql
 
@@ -25323,7 +25323,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a3d7a6860998c2b4b54fa6cf2566cd4e9d07405528cef2f9b4a8a179846bc394', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '63d97021b6842eb50bdc3e44b57b6bd8d75a558ec30b56e63b1a8810918d4a5a', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table,
   all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy, alter_retention_policy,

@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { standIns } from '../support/cron.ts';
 import { setUpDatabase } from '../support/database.ts';
 import { codeBlocks, pages, plain, readPage, rowsOf, sectionOf } from '../support/documents.ts';
@@ -133,7 +133,6 @@ const setUps: Record<string, string> = {
     create view vault.decrypted_secrets as select * from vault.stand_in;
     create function vault.create_secret(secret text, name text) returns void language sql
       as $$ insert into vault.stand_in values (name, secret) $$;
-    do $$ begin create role auditor; exception when duplicate_object then null; end $$;
     create schema realtime;
     create table realtime.messages (topic text);
     create function realtime.topic() returns text language sql return current_setting('realtime.topic', true);`,
@@ -167,8 +166,9 @@ const pagesWithSql = pages.filter(
 describe.each(pagesWithSql)('the SQL of %s', (page) => {
   const own = setUpDatabase();
   beforeAll(async () => {
-    await own.sql.unsafe(setUps[page] ?? '');
+    await own.sql.unsafe(`create role auditor; ${setUps[page] ?? ''}`);
   });
+  afterAll(() => own.sql.unsafe('drop owned by auditor; drop role auditor'));
 
   it('runs as it stands, from the first statement to the last', async () => {
     const session = own.connect();

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HealthCheck, HealthFinding } from '../../functions/health-check/schema.ts';
 import { setUpDatabase } from '../support/database.ts';
 import { obstruct, ownedByCommoner, readCheck, readHealth } from '../support/health.ts';
@@ -23,6 +23,7 @@ beforeAll(async () => {
   await ownedByCommoner(db);
   await db.sql`create schema app`;
 });
+afterAll(() => db.sql.unsafe('drop owned by commoner cascade; drop role commoner'));
 
 describe('every health check', () => {
   it('has a scenario here, and a function of its name', async () => {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { idsOf } from '../support/rows.ts';
 
@@ -182,8 +182,11 @@ it('refuses a circle of tables', async () => {
 });
 
 it('serves a role whose name has capitals', async () => {
+  onTestFinished(async () => {
+    await db.sql.unsafe('drop owned by "Nightly-Job"; drop role "Nightly-Job"');
+  });
   await db.sql.unsafe(`
-    do $$ begin create role "Nightly-Job"; exception when duplicate_object then null; end $$;
+    create role "Nightly-Job";
     grant usage on schema app, nightshift to "Nightly-Job";
     grant execute on all functions in schema nightshift to "Nightly-Job";
     grant select, update on app.tasks to "Nightly-Job";
@@ -193,7 +196,6 @@ it('serves a role whose name has capitals', async () => {
     return call(`soft_delete('app.tasks', '[1]')`, sql as unknown as typeof db.sql);
   });
   expect(answer).toMatchObject({ deleted: 1 });
-  await db.sql`drop owned by "Nightly-Job"`;
 });
 
 describe('in the name of another', () => {
@@ -291,8 +293,11 @@ describe('in the name of another', () => {
   it.each(['authenticated', 'nightshift_customer'])(
     '%s without a name deletes and restores in no other',
     async (role) => {
+      onTestFinished(async () => {
+        await db.sql.unsafe('drop owned by nightshift_customer; drop role nightshift_customer');
+      });
       await db.sql.unsafe(`
-        do $$ begin create role nightshift_customer; exception when duplicate_object then null; end $$;
+        create role nightshift_customer;
         grant nightshift_customer to authenticator;
         select nightshift.disable_soft_delete('app.tasks');
         select nightshift.enable_soft_delete('app.tasks', for_users => true);
@@ -320,7 +325,6 @@ describe('in the name of another', () => {
       expect(await db.sql`select deleted_by from app.tasks where id = 2`).toEqual([
         { deleted_by: role },
       ]);
-      await db.sql`drop owned by nightshift_customer`;
     },
   );
 

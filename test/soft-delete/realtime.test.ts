@@ -1,6 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { sign } from 'hono/jwt';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import { setUpDatabase } from '../support/database.ts';
 
@@ -15,8 +15,11 @@ const standIn = sendBy(
   'insert into realtime.messages (topic, event, payload, private) values (topic, event, payload, private);',
 );
 
+const stranger = 'stranger_to_realtime';
+
 beforeAll(async () => {
   await db.sql.unsafe(`
+    create role ${stranger};
     create schema realtime;
     create table realtime.messages (id bigint generated always as identity, topic text, event text, payload jsonb, private boolean);
     alter table realtime.messages enable row level security;
@@ -30,6 +33,8 @@ beforeAll(async () => {
       unique_among_active => array['sku']);
   `);
 });
+
+afterAll(() => db.sql.unsafe(`drop owned by ${stranger}; drop role ${stranger}`));
 
 beforeEach(async () => {
   await db.sql.unsafe(`
@@ -167,9 +172,8 @@ describe('rows are deleted and restored all the same', () => {
     ['a lock is in its way', sendBy(`raise exception 'locked' using errcode = '55P03';`)],
     [
       'it belongs to somebody else, who would have the rights of Nightshift',
-      `do $$ begin create role stranger_to_realtime; exception when duplicate_object then null; end $$;
-       grant usage, create on schema realtime to stranger_to_realtime;
-       alter function realtime.send owner to stranger_to_realtime`,
+      `grant usage, create on schema realtime to ${stranger};
+       alter function realtime.send owner to ${stranger}`,
     ],
   ])('where %s', async (_, statement) => {
     await db.sql.unsafe(statement);

@@ -56,13 +56,11 @@ export async function readCheck(
 
 /**
  * As on hosted Supabase, where the owner of the functions is no superuser: gives the health functions to a role that may do
- * all they need, so that a right can be taken from it.
+ * all they need, so that a right can be taken from it. The test file drops the role.
  */
 export async function ownedByCommoner(db: TestDatabase): Promise<void> {
   await db.sql.unsafe(`
-    do $$ begin
-      if to_regrole('commoner') is null then create role commoner bypassrls in role pg_monitor, pg_read_all_data; end if;
-    end $$;
+    create role commoner bypassrls in role pg_monitor, pg_read_all_data;
     grant usage on schema nightshift to commoner;
     grant select on all tables in schema nightshift to commoner;
     grant execute on all functions in schema nightshift to commoner;

@@ -1,11 +1,16 @@
 import { inject } from 'vitest';
 import type { Gateway } from '../../infra/local/gateway.ts';
+import { noteRoles } from './roles.ts';
 
 /** On each shared server: a migrated database to copy. */
 export const templateDatabase = 'nightshift_template';
 
 /** One for each worker, so that a test file has roles, slots, sessions and statistics to itself while it runs. */
-export const sharedServer = (): Promise<string> => ask('server', process.env.VITEST_POOL_ID ?? '');
+export async function sharedServer(): Promise<string> {
+  const url = await ask('server', process.env.VITEST_POOL_ID ?? '');
+  await noteRoles(url);
+  return url;
+}
 
 /** The Data API of a database, until `closeGateway`. */
 export const sharedGateway = async (databaseUrl: string): Promise<Omit<Gateway, 'close'>> =>

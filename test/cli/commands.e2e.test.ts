@@ -152,6 +152,18 @@ describe('the command line', () => {
     `);
   });
 
+  it('shows how long the key queries take, and measures them when it is asked to', async () => {
+    const none = await nightshift(['key-queries'], env);
+    expect(none.stdout).toMatch(/No key query is declared[\s\S]*add_key_query/);
+    await db.sql`select nightshift.add_key_query('one', 'select 1', 100)`;
+    expect((await nightshift(['key-queries'], env)).stdout).toMatch(/one .* 100 ms .* never/);
+    expect((await nightshift(['run', 'health-check', '--only', 'key_queries'], env)).code).toBe(0);
+    expect((await nightshift(['key-queries'], env)).stdout).toMatch(/one .* \d+ ms .* ok/);
+    const { stdout } = await nightshift(['key-queries', '--json'], env);
+    expect(JSON.parse(stdout)).toMatchObject([{ name: 'one', maxMs: 100, failure: null }]);
+    await db.sql`select nightshift.remove_key_query('one')`;
+  });
+
   it('shows the health, worst first, and ends with a code for the worst', async () => {
     const healthy = await nightshift(['health', 'connections'], env);
     expect(healthy.code).toBe(0);

@@ -62,8 +62,8 @@ describe('the example applications, after a night shift and an autovacuum', () =
     // The seed has an entry of a clock that was wrong, which no run moves.
     await db.sql`delete from public.audit_logs where occurred_at > now() + interval '1 year'`;
     const { url, secretKey } = await db.gateway();
-    const deadline = deadlineIn(systemClock, 60_000);
     for (const job of jobNames) {
+      const deadline = deadlineIn(systemClock, 60_000);
       await runJob(
         await loadJob(job),
         { trigger: 'cli', input: {} },
@@ -78,6 +78,18 @@ describe('the example applications, after a night shift and an autovacuum', () =
       );
     }
     await db.sql`vacuum analyze`;
+  });
+
+  it('have the queries measured that the guide benchmarks, of one partition for a month', async () => {
+    const [row] = await db.sql`select nightshift.describe_key_queries() as queries`;
+    expect(row?.queries).toMatchObject([
+      { name: 'coach_dashboard', maxMs: 300, failure: null, points: [{}] },
+      { name: 'package_search', maxMs: 100, failure: null, points: [{}] },
+      { name: 'single_month_metrics', maxMs: 100, failure: null, points: [{}] },
+    ]);
+    const [plan] = await db.sql`
+      select plan from nightshift.key_query_times where query = 'single_month_metrics'`;
+    expect(plan?.plan).toMatch(/ on public\.daily_metrics$/);
   });
 
   it('have no finding above info', async () => {

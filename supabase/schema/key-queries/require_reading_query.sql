@@ -116,4 +116,4 @@ end;
 $$;
 
 comment on function nightshift.require_reading_query is
-  'Raises NS422, with the fix in the hint, unless the text is one SELECT (or VALUES, TABLE) without writing parts and locks, of relations, functions, operators and types whose owners have the rights of the owner of these functions (see find_stranger), and calls no volatile function: through views, defaults and SQL bodies as well, but not through what other languages do inside. Nothing of the text is run or planned.';
+  'Raises NS422, with the fix in the hint, unless the text is one SELECT (or VALUES, TABLE) without writing parts and locks, of relations, functions, operators and types whose owners have the rights of the owner of these functions (see find_stranger), and calls no volatile function: through views, defaults and bodies that are begin atomic as well, but not through what other bodies do. Nothing of the text is run or planned.';

@@ -523,7 +523,7 @@ export const attack = `"><img src=x onerror="alert(1)">'<script>alert(1)</script
 /** All text in a document of the database, and nothing that has to be a word, a time or an id. */
 export function poisoned<Value>(value: Value, key = ''): Value {
   const kept =
-    /(At|since|Since|from|to|horizon|days?|state|verdict|level|unit|worse|why|status)$|^(id|runId)$/;
+    /(at|At|since|Since|from|to|horizon|days?|state|verdict|level|unit|worse|why|status)$|^(id|runId)$/;
   if (typeof value === 'string') return (kept.test(key) ? value : `${attack}${value}`) as Value;
   if (Array.isArray(value)) return value.map((each) => poisoned(each, key)) as Value;
   if (value === null || typeof value !== 'object') return value;

@@ -48,7 +48,7 @@ ${banner(viewer, 'a run')}
 <div class="verdict ${tone}">
 <p>${state(run.status, tone)}</p>
 <h1>${title}</h1>
-<p>${isRunning ? html`<span data-live="${root}status/runs/${run.id}/progress">${progressInWords(run.progress)}</span>` : inTotal(totals, run.dryRun)}</p>
+<p>${isRunning ? html`<span data-live="${root}status/runs/${run.id}/progress">${progressInWords(run.progress)}</span>` : html`${run.dryRun && 'Nothing was changed. What a run would do: '}${inTotal(totals, run.dryRun)}`}</p>
 ${error !== undefined && html`<p class="notice ${tone}">${error.message} <span class="quiet">(${error.code})</span>${error.detail !== undefined && html`<br>${error.detail}`}${error.hint !== undefined && html`<br>${error.hint}`}</p>`}
 </div>
 <dl>
@@ -61,8 +61,8 @@ ${run.cancelRequestedAt !== null && html`<dt>Cancelled</dt><dd>${time(run.cancel
 <dt>Asked for</dt><dd><code>${JSON.stringify(run.input)}</code></dd>
 </dl>
 ${steers && isRunning && run.cancelRequestedAt === null && cancelForm(run, root)}
-${steers && isConfirmable(run, nowMs) && confirmation(run, root)}
 ${steps.length > 0 && stepsOf(steps, run.dryRun)}
+${steers && isConfirmable(run, nowMs) && confirmation(run, root)}
 <p class="actions"><a href="${root}status">Back to the status</a></p>
 </main>`;
   return {
@@ -148,8 +148,7 @@ function inTotal(figures: Record<string, unknown>, isDry: boolean): string {
     return [inWords(name, value.length)];
   });
   const words = parts.join(', ');
-  if (words === '') return isDry ? 'Nothing would be done.' : 'Nothing was done.';
-  return isDry ? `Would be: ${words}` : words;
+  return words || (isDry ? 'nothing' : 'Nothing was done.');
 }
 
 const listed = new Set(['created', 'retired', 'dropped', 'blocked', 'kept', 'checks']);
@@ -187,6 +186,6 @@ function cancelForm({ id }: RunDocument, root: string): Markup {
 /** The dry run has just said what would go, so this is where one may say yes to it. */
 function confirmation({ id, job }: RunDocument, root: string): Markup {
   return html`<section aria-labelledby="confirm"><h2 id="confirm">Do it</h2>
-<p>Nothing was changed yet. A run of ${job} now would do what stands below, and what has become due since.</p>
+<p>A run of ${job} now would do what stands above, and what has become due since.</p>
 <form method="post" action="${root}jobs/${job}/runs"><input type="hidden" name="confirms" value="${id}"><p><label for="why">Why</label><input type="text" id="why" name="why" required maxlength="200" autocomplete="off"></p><p><button class="act" data-busy="Running…">Run ${job} now</button></p></form></section>`;
 }

@@ -110,6 +110,6 @@ button.link{border:0;background:none;color:var(--link);padding:0;text-decoration
 button:disabled{opacity:.6;cursor:default}
 .actions{margin:.75rem 0 0}
 header form{margin:0}
-main.narrow{max-width:34rem}
+main.narrow{max-width:34rem;padding-top:1.5rem}
 @media (max-width:40rem){h1{font-size:1.35rem}.verdict{padding:.9rem 1rem}dl{column-gap:.75rem}}
 `;

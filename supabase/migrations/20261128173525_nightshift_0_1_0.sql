@@ -3771,7 +3771,7 @@ end;
 $$;
 
 comment on function nightshift.require_reading_query is
-  'Raises NS422, with the fix in the hint, unless the text is one SELECT (or VALUES, TABLE) without writing parts and locks, of relations, functions, operators and types whose owners have the rights of the owner of these functions (see find_stranger), and calls no volatile function: through views, defaults and SQL bodies as well, but not through what other languages do inside. Nothing of the text is run or planned.';
+  'Raises NS422, with the fix in the hint, unless the text is one SELECT (or VALUES, TABLE) without writing parts and locks, of relations, functions, operators and types whose owners have the rights of the owner of these functions (see find_stranger), and calls no volatile function: through views, defaults and bodies that are begin atomic as well, but not through what other bodies do. Nothing of the text is run or planned.';
 
 -- supabase/schema/key-queries/usual_time_of.sql
 
@@ -27185,7 +27185,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '9308cb6e46cb9f967078ff8a34b7f84492699ba99bc8a9e65519601a5aa99897', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a8d90f0bb6e9d83a91987dbff641be91742c7d86baa43a04afc6d849c9600781', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

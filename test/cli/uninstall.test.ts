@@ -34,7 +34,7 @@ const application = `
   create materialized view public.totals as select total, count(*) as n from public.orders group by total;
   create unique index on public.totals (total);
   create publication everything for table public.orders;
-  analyze;
+  analyze public.orders, public.totals;
 `;
 
 describe('uninstall', () => {

@@ -49,7 +49,7 @@ async function createOrders(): Promise<void> {
     create index on app.orders (replaces);
     create index on app.items (order_id);
     create index on app.audit (order_id);
-    analyze;
+    analyze app.orders, app.items, app.audit, app.invoices;
     select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 1,
       with_children => array['app.items'], release => array['app.audit', 'app.orders(replaces)']);
   `);

@@ -33,7 +33,9 @@ async function createOrders(children = oneTable(), withChildren = ['app.items'],
     from generate_series(1, ${rowCount}) id;
     create index on app.orders (deleted_at);
     ${children} ${fill}`);
-  await db.sql`analyze`;
+  const tables = await db.sql<{ name: string }[]>`
+    select oid::regclass::text as name from pg_class where relnamespace = 'app'::regnamespace and relkind in ('r', 'p')`;
+  await db.sql.unsafe(`analyze ${tables.map(({ name }) => name).join(', ')}`);
   await db.sql`
     select nightshift.add_retention_policy(${orders}, '30 days', max_fraction => 1, with_children => ${withChildren})`;
 }

@@ -4,6 +4,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, inject } from 'vitest';
 import type { Gateway } from '../../infra/local/gateway.ts';
 import { type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
+import { adminOf } from './admin.ts';
 import { keepSecret } from './record-output.ts';
 import { closeGateway, sharedGateway, sharedServer, templateDatabase } from './shared.ts';
 
@@ -44,11 +45,9 @@ export function setUpDatabase(): TestDatabase {
 export async function createDatabase(): Promise<TestDatabase> {
   const adminUrl = await sharedServer();
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await withAdmin(
-    adminUrl,
-    // Half the time of the other strategy, which writes all of it to the log as well.
-    (sql) => sql`create database ${sql(name)} template ${sql(templateDatabase)} strategy file_copy`,
-  );
+  const admin = adminOf(adminUrl);
+  // Half the time of the other strategy, which writes all of it to the log as well.
+  await admin`create database ${admin(name)} template ${admin(templateDatabase)} strategy file_copy`;
   const url = new URL(adminUrl);
   url.pathname = name;
   keepSecret(url.href, url.password);
@@ -63,12 +62,10 @@ export async function createDatabase(): Promise<TestDatabase> {
     drop: async () => {
       await (await gateway)?.close();
       await clients.end();
-      await withAdmin(adminUrl, async (sql) => {
-        const leaked = await leftConnections(sql, name);
-        await sql`drop database ${sql(name)} with (force)`;
-        if (leaked.length === 0) return;
-        throw new Error(`Connections were left open, last seen with:\n${leaked.join('\n')}`);
-      });
+      const leaked = await leftConnections(admin, name);
+      await admin`drop database ${admin(name)} with (force)`;
+      if (leaked.length === 0) return;
+      throw new Error(`Connections were left open, last seen with:\n${leaked.join('\n')}`);
     },
   };
 }
@@ -139,14 +136,5 @@ async function leftConnections(sql: postgres.Sql, database: string): Promise<str
       return left.map(({ application_name, query }) => `${application_name}: ${query}`);
     }
     await sleep(20);
-  }
-}
-
-async function withAdmin(adminUrl: string, run: (sql: postgres.Sql) => PromiseLike<unknown>) {
-  const sql = postgres(adminUrl, { max: 1, onnotice: () => {} });
-  try {
-    await run(sql);
-  } finally {
-    await sql.end();
   }
 }

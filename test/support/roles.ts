@@ -1,4 +1,4 @@
-import postgres from 'postgres';
+import { adminOf } from './admin.ts';
 
 /** Where the roles of the file that is running are, and as they were when it first asked for a database. */
 let found: { serverUrl: string; roles: Promise<string[]> } | undefined;
@@ -24,16 +24,11 @@ export async function takeChangedRoles(): Promise<string[]> {
 }
 
 async function rolesOf(serverUrl: string): Promise<string[]> {
-  const sql = postgres(serverUrl, { max: 1, onnotice: () => {} });
-  try {
-    const rows = await sql<{ role: string }[]>`
-      select format('%I is a role %s', r.rolname, to_jsonb(r) - '{oid, rolname, rolpassword}'::text[]) as role
-      from pg_roles r
-      union
-      select format('%s is a member of %s', m.member::regrole, m.roleid::regrole) from pg_auth_members m
-      order by role`;
-    return rows.map(({ role }) => role);
-  } finally {
-    await sql.end();
-  }
+  const rows = await adminOf(serverUrl)<{ role: string }[]>`
+    select format('%I is a role %s', r.rolname, to_jsonb(r) - '{oid, rolname, rolpassword}'::text[]) as role
+    from pg_roles r
+    union
+    select format('%s is a member of %s', m.member::regrole, m.roleid::regrole) from pg_auth_members m
+    order by role`;
+  return rows.map(({ role }) => role);
 }

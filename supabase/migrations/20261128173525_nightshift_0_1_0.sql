@@ -20847,7 +20847,7 @@ as $$
       and r.started_at > purge_outcomes.as_of - interval '30 days' and r.finished_at <= purge_outcomes.as_of
   ),
   step as (
-    select n.*, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
+    select n.*, s.value ->> 'relation' as relation, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
       (s.value ->> 'rowsLeftExact')::boolean as is_exact, s.value ? 'error' as failed,
       coalesce((s.value ->> 'rowsBlocked')::bigint, 0) + coalesce((s.value ->> 'rowsRefused')::bigint, 0)
         + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays
@@ -20859,18 +20859,18 @@ as $$
   ),
   counted as (
     -- Of a table that could not be counted the report says 0, by which it does not mean none.
-    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue
+    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue,
+      row_number() over (partition by s.relation order by s.started_at desc) as place_of_step
     from step s
   )
-  select c.step ->> 'relation', c.id, c.day, not c.of_some and c.place_in_day = 1, c.started_at, c.finished_at,
-    row_number() over (partition by c.step ->> 'relation' order by c.started_at desc),
-    c.step, c.purged, c.residue, c.is_exact, c.stays, c.failed,
+  select c.relation, c.id, c.day, not c.of_some and c.place_in_day = 1, c.started_at, c.finished_at, c.place_of_step,
+    case when c.place_of_step = 1 then c.step end, c.purged, c.residue, c.is_exact, c.stays, c.failed,
     c.failed or (c.purged = 0 and coalesce(c.residue, 0) > c.stays)
   from counted c;
 $$;
 
 comment on function nightshift.purge_outcomes is
-  'What the reports of real purges of the last 30 days say of each table: of the last run of each day, and of the last five; place 1 is the newest. residue: rows left that are due, without those that the policy lets stay; null when they were not counted. stays: of these, rows that are needed, refused or not decided. stuck: it failed, or took none of the rows that it could have taken.';
+  'What the reports of real purges of the last 30 days say of each table: of the last run of each day, and of the last five; place 1 is the newest, and has the step of the report. residue: rows left that are due, without those that the policy lets stay; null when they were not counted. stays: of these, rows that are needed, refused or not decided. stuck: it failed, or took none of the rows that it could have taken.';
 
 -- supabase/schema/status/read_status.sql
 
@@ -21255,6 +21255,12 @@ as $$
     ) d
     group by d.relation
   ),
+  history as (
+    select o.relation, jsonb_agg(jsonb_build_object('day', o.day, 'rows', o.residue) order by o.day) as backlog
+    from outcome o
+    where o.is_last_of_day
+    group by o.relation
+  ),
   gap as (
     select greatest(2 * g.usual, interval '2 days') + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
   ),
@@ -21322,14 +21328,11 @@ as $$
       'purgedLast', l.purged,
       'held', nightshift.held_rows(l.step),
       'fix', nightshift.fix_of_step(l.step),
-      'backlog', case when l.rank > 50 then '[]' else (
-        select coalesce(jsonb_agg(jsonb_build_object('day', o.day, 'rows', o.residue) order by o.day), '[]')
-        from outcome o
-        where o.relation = l.relation and o.is_last_of_day
-      ) end
+      'backlog', case when l.rank <= 50 then coalesce(h.backlog, '[]') else '[]' end
     ) order by l.rank) filter (where l.rank <= 200), '[]')
   )
-  from listed l;
+  from listed l
+  left join history h on h.relation = l.relation;
 $$;
 
 comment on function nightshift.status_retention is
@@ -25115,7 +25118,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '79c6e2e906119bc742c4b614142515b46135767e3fc2ef894fa31da59e3b6f38', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '21f53f5e6114df7cff2f70896240003836272e5f6355af2981ac5cfe2a0202a2', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies, advice_for_supabase_table,
   all_leaf_relations, alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy,

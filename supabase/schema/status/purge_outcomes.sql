@@ -17,7 +17,7 @@ as $$
       and r.started_at > purge_outcomes.as_of - interval '30 days' and r.finished_at <= purge_outcomes.as_of
   ),
   step as (
-    select n.*, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
+    select n.*, s.value ->> 'relation' as relation, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
       (s.value ->> 'rowsLeftExact')::boolean as is_exact, s.value ? 'error' as failed,
       coalesce((s.value ->> 'rowsBlocked')::bigint, 0) + coalesce((s.value ->> 'rowsRefused')::bigint, 0)
         + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays
@@ -29,15 +29,15 @@ as $$
   ),
   counted as (
     -- Of a table that could not be counted the report says 0, by which it does not mean none.
-    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue
+    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue,
+      row_number() over (partition by s.relation order by s.started_at desc) as place_of_step
     from step s
   )
-  select c.step ->> 'relation', c.id, c.day, not c.of_some and c.place_in_day = 1, c.started_at, c.finished_at,
-    row_number() over (partition by c.step ->> 'relation' order by c.started_at desc),
-    c.step, c.purged, c.residue, c.is_exact, c.stays, c.failed,
+  select c.relation, c.id, c.day, not c.of_some and c.place_in_day = 1, c.started_at, c.finished_at, c.place_of_step,
+    case when c.place_of_step = 1 then c.step end, c.purged, c.residue, c.is_exact, c.stays, c.failed,
     c.failed or (c.purged = 0 and coalesce(c.residue, 0) > c.stays)
   from counted c;
 $$;
 
 comment on function nightshift.purge_outcomes is
-  'What the reports of real purges of the last 30 days say of each table: of the last run of each day, and of the last five; place 1 is the newest. residue: rows left that are due, without those that the policy lets stay; null when they were not counted. stays: of these, rows that are needed, refused or not decided. stuck: it failed, or took none of the rows that it could have taken.';
+  'What the reports of real purges of the last 30 days say of each table: of the last run of each day, and of the last five; place 1 is the newest, and has the step of the report. residue: rows left that are due, without those that the policy lets stay; null when they were not counted. stays: of these, rows that are needed, refused or not decided. stuck: it failed, or took none of the rows that it could have taken.';

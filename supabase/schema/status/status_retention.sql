@@ -45,6 +45,12 @@ as $$
     ) d
     group by d.relation
   ),
+  history as (
+    select o.relation, jsonb_agg(jsonb_build_object('day', o.day, 'rows', o.residue) order by o.day) as backlog
+    from outcome o
+    where o.is_last_of_day
+    group by o.relation
+  ),
   gap as (
     select greatest(2 * g.usual, interval '2 days') + interval '2 hours' as patience from nightshift.usual_gap('retention-purge') g(usual)
   ),
@@ -112,14 +118,11 @@ as $$
       'purgedLast', l.purged,
       'held', nightshift.held_rows(l.step),
       'fix', nightshift.fix_of_step(l.step),
-      'backlog', case when l.rank > 50 then '[]' else (
-        select coalesce(jsonb_agg(jsonb_build_object('day', o.day, 'rows', o.residue) order by o.day), '[]')
-        from outcome o
-        where o.relation = l.relation and o.is_last_of_day
-      ) end
+      'backlog', case when l.rank <= 50 then coalesce(h.backlog, '[]') else '[]' end
     ) order by l.rank) filter (where l.rank <= 200), '[]')
   )
-  from listed l;
+  from listed l
+  left join history h on h.relation = l.relation;
 $$;
 
 comment on function nightshift.status_retention is

@@ -1141,6 +1141,7 @@ export type Database = {
         }
         Returns: Json
       }
+      autovacuum_of: { Args: { view: unknown }; Returns: string }
       begin_detach: {
         Args: {
           fence: number

@@ -42,7 +42,7 @@ export type Refreshed = z.output<typeof refreshed>;
 
 export const refreshAnswer = z.discriminatedUnion('outcome', [
   refreshed,
-  z.object({ outcome: z.enum(['unchanged', 'recent', 'busy']), detail: z.string() }),
+  z.object({ outcome: z.enum(['unchanged', 'recent', 'busy', 'vacuum']), detail: z.string() }),
 ]);
 
 const viewFacts = z.object({
@@ -96,7 +96,9 @@ export type StepReason =
   /** A view it reads was not refreshed. */
   | 'blocked'
   /** Another session is refreshing it. */
-  | 'busy';
+  | 'busy'
+  /** Autovacuum is at work on it, and its data is still within max_staleness. */
+  | 'vacuum';
 
 /** How a refresh reaches the database: over the Data API, or over the direct connection. */
 export type Transport = 'api' | 'direct';

@@ -7654,6 +7654,29 @@ $$;
 comment on function nightshift.assess_view is
   'Whether a view needs a refresh: {reason, detail in words, state: see view_state}. never: no refresh of it is on record, or it holds no data; stale: it changed, or may have, and is older than max_staleness; changed; forced; and, where it needs none: unchanged (knownAt: nothing had changed until then); recent: changed, but refreshed less than 10 seconds or its last duration ago; gone. counted_until, composites: as nightshift.counted_until and nightshift.composite_types had it before.';
 
+-- supabase/schema/refresh/autovacuum_of.sql
+
+create or replace function nightshift.autovacuum_of(view regclass)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('autovacuum is removing %s dead rows from it, beside %s that live', s.dead, s.live)
+  from (select pg_stat_get_dead_tuples(view) as dead, pg_stat_get_live_tuples(view) as live) s
+  where s.dead > s.live / 2 and exists (
+    select
+    from pg_catalog.pg_locks l
+    join pg_catalog.pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'relation' and l.relation = autovacuum_of.view::oid and l.granted and l.mode = 'ShareUpdateExclusiveLock'
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and a.backend_type = 'autovacuum worker'
+  );
+$$;
+
+comment on function nightshift.autovacuum_of is
+  'In words: an autovacuum is at work on a view of which more than a third is dead, and a refresh would end it; null otherwise, and where we may not see other sessions (pg_read_all_stats).';
+
 -- supabase/schema/refresh/called_functions.sql
 
 create or replace function nightshift.called_functions(query text)
@@ -8200,6 +8223,7 @@ declare
   way jsonb;
   assessed jsonb;
   statement text;
+  vacuumed text;
   sources text;
   sources_as_of timestamptz;
   begun_at timestamptz;
@@ -8269,6 +8293,13 @@ begin
     raise exception using errcode = 'NS422', message = format('%s: %s', target, way ->> 'problem'), hint = way ->> 'fix';
   end if;
 
+  if way ->> 'mode' = 'concurrently' and assessed ->> 'reason' = 'changed' then
+    -- It would give way to each refresh, and the view would grow for ever.
+    vacuumed := nightshift.autovacuum_of(target);
+    if vacuumed is not null then
+      return jsonb_build_object('outcome', 'vacuum', 'detail', vacuumed);
+    end if;
+  end if;
   if way ->> 'mode' = 'plain' then
     -- Waiting for these with the view locked would make its readers wait as well.
     select string_agg('only ' || r.relation, ', ') into sources
@@ -8378,7 +8409,7 @@ end;
 $$;
 
 comment on function nightshift.refresh_policy_view is
-  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy, detail}. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; NS425 repeat the call.';
+  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy | vacuum, detail}; vacuum: it is left to an autovacuum for now, see autovacuum_of, as long as its data is within max_staleness. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; NS425 repeat the call.';
 
 -- supabase/schema/refresh/refresh_view.sql
 
@@ -14895,7 +14926,11 @@ begin
       rows_to_delete := nightshift.find_covered_rows(rows_to_delete, keys);
     end if;
     if locking then
-      others := nightshift.subtract_row_sets(rows_to_delete, seeds);
+      -- A seed may go as the child of another row as well, which its own policy says nothing of.
+      others := nightshift.subtract_held(rows_to_delete, array(
+        select row(s.policy, s.relation, t.tid, null, null)::nightshift.held_row
+        from unnest(seeds) s cross join lateral unnest(s.tids) t(tid)
+      ));
       rows_to_delete := seeds || nightshift.lock_rows(run, others);
       -- From here on nobody adds a key to one of these tables; somebody may have, until then.
       keys := array(select k from nightshift.purge_keys(policies) k);
@@ -15249,7 +15284,9 @@ begin
          -- A row that may go for two reasons stays only when both are gone.
          (f.relation, f.tid) not in (select s.relation, s.tid from shared s)
        from stays r cross join lateral (%s) f(policy, relation, tid, fate, reason)
-       where r.alone and ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
+       -- A row that refers to itself is not held by that.
+       where r.alone and (f.relation, f.tid) <> (r.relation, r.tid)
+         and ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
      )
      select s.policy, s.relation, s.tid, s.fate, s.reason from stays s',
     steps
@@ -24025,13 +24062,13 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '294df23bf60d19e4afc5c44f36a6ce217f268b81a8544c8a3d762c7a5062b301', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5b2396a96f44f85edc7d1276157a30f0eae32c2a8007aea4eaf80f958f76b770', '{
   active_arbiter, active_index, add_counts, add_key, add_partition_policy, add_refresh_policy, add_released,
   add_retention_policy, add_vacuum_policy, adopt_refresh_policies, advice_for_supabase_table, all_leaf_relations,
   alter_partition_policy, alter_refresh_policy, alter_retention_policy, alter_vacuum_policy, announce_changes,
   api_roles, application_owners, application_tables, apply_brake, are_related, assess_health, assess_partitions,
-  assess_view, begin_detach, begin_run, begin_vacuum, bound_of_time, brake, call_for_role, called_functions,
-  calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys, check_health, check_lease,
+  assess_view, autovacuum_of, begin_detach, begin_run, begin_vacuum, bound_of_time, brake, call_for_role,
+  called_functions, calling_user, can_be_referenced, cancel_run, cancellation, cascade_keys, check_health, check_lease,
   check_partition_policy, check_partition_sizes, check_purgeable, check_refresh_policy, check_release,
   check_retention_policy, check_soft_delete, check_vacuum_policy, child_condition, child_steps, children_of_slice,
   choose_due_rows, code_in_context, column_definition_type, column_type, columns_named, columns_referred,

@@ -144,6 +144,61 @@ const heldInSeveralWays: Scenario = {
   ],
 };
 
+/** A child refers to itself, and a row that stays refers to it: only that row is a reason. */
+const refersToItself: Scenario = {
+  tables: [
+    { policy: true, marker: 'timestamp', flag: false, owner: 'above' },
+    { policy: true, marker: 'timestamp', flag: false, owner: 'below' },
+  ],
+  keys: [
+    { from: 1, to: 0, action: 'no action', deferrable: false },
+    { from: 0, to: 1, action: 'no action', deferrable: false },
+    { from: 1, to: 1, action: 'no action', deferrable: false },
+  ],
+  roles: [
+    ['child', 'hold', 'hold'],
+    ['hold', 'hold', 'hold'],
+  ],
+  batchRows: 1,
+  closureRows: null,
+  useIndexes: false,
+  restores: [],
+  rows: [
+    row(0, false, null, 2, null),
+    row(1, true, null, null, null),
+    { ...row(2, true, 1, null, 2), table: 1 },
+  ],
+};
+
+/** A due row goes as the child of another with a row of its own that its own policy would not let go. */
+const goesAsAChild: Scenario = {
+  tables: [
+    { policy: true, marker: 'timestamp', flag: false, owner: 'below' },
+    { policy: true, marker: 'timestamp', flag: false, owner: 'below' },
+    { policy: false, marker: 'timestamp', flag: false, owner: 'below' },
+  ],
+  keys: [
+    { from: 1, to: 0, action: 'no action', deferrable: false },
+    { from: 0, to: 1, action: 'no action', deferrable: false },
+    { from: 2, to: 1, action: 'no action', deferrable: false },
+    { from: 1, to: 1, action: 'no action', deferrable: false },
+  ],
+  roles: [
+    ['child', 'hold', 'child', 'hold'],
+    ['hold', 'hold', 'hold', 'hold'],
+    ['hold', 'hold', 'hold', 'hold'],
+  ],
+  batchRows: 1,
+  closureRows: null,
+  useIndexes: false,
+  restores: [],
+  rows: [
+    row(1, true, null, null, null, null),
+    { ...row(2, true, 1, null, null, null), table: 1 },
+    { ...row(3, false, null, null, 2, null), table: 2 },
+  ],
+};
+
 const { numRuns, timeoutMs, seed } = propertyRuns(60);
 
 /** As where a role owns the application's tables, and postgres, which owns some, is a member of it. */
@@ -218,6 +273,8 @@ describe('what a purge removes', () => {
             [goneBeforeItsTurn],
             [refusedBesideIt],
             [heldInSeveralWays],
+            [goesAsAChild],
+            [refersToItself],
           ],
         },
       );

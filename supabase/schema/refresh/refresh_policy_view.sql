@@ -15,6 +15,7 @@ declare
   way jsonb;
   assessed jsonb;
   statement text;
+  vacuumed text;
   sources text;
   sources_as_of timestamptz;
   begun_at timestamptz;
@@ -84,6 +85,13 @@ begin
     raise exception using errcode = 'NS422', message = format('%s: %s', target, way ->> 'problem'), hint = way ->> 'fix';
   end if;
 
+  if way ->> 'mode' = 'concurrently' and assessed ->> 'reason' = 'changed' then
+    -- It would give way to each refresh, and the view would grow for ever.
+    vacuumed := nightshift.autovacuum_of(target);
+    if vacuumed is not null then
+      return jsonb_build_object('outcome', 'vacuum', 'detail', vacuumed);
+    end if;
+  end if;
   if way ->> 'mode' = 'plain' then
     -- Waiting for these with the view locked would make its readers wait as well.
     select string_agg('only ' || r.relation, ', ') into sources
@@ -193,4 +201,4 @@ end;
 $$;
 
 comment on function nightshift.refresh_policy_view is
-  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy, detail}. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; NS425 repeat the call.';
+  'Refreshes the view of a policy when it needs it (or force says so), and writes the refresh down in the same transaction. Waits for a lock at most half a second, or 2 s where no reader queues behind it, and not at all for a refresh by another session of Nightshift. A run refreshes a view at most once: repeated, its call returns the first answer. Returns {outcome: refreshed, detail, mode, modeReason, startedAt, durationMs, rows, sizeBytes, deadRows}, or {outcome: unchanged | recent | busy | vacuum, detail}; vacuum: it is left to an autovacuum for now, see autovacuum_of, as long as its data is within max_staleness. Errors: NS404 the view is gone; NS422 it cannot be refreshed, or its query fails; 55P03 a lock was not to be had; NS425 repeat the call.';

@@ -52,7 +52,11 @@ begin
       rows_to_delete := nightshift.find_covered_rows(rows_to_delete, keys);
     end if;
     if locking then
-      others := nightshift.subtract_row_sets(rows_to_delete, seeds);
+      -- A seed may go as the child of another row as well, which its own policy says nothing of.
+      others := nightshift.subtract_held(rows_to_delete, array(
+        select row(s.policy, s.relation, t.tid, null, null)::nightshift.held_row
+        from unnest(seeds) s cross join lateral unnest(s.tids) t(tid)
+      ));
       rows_to_delete := seeds || nightshift.lock_rows(run, others);
       -- From here on nobody adds a key to one of these tables; somebody may have, until then.
       keys := array(select k from nightshift.purge_keys(policies) k);

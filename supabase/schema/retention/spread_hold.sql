@@ -42,7 +42,9 @@ begin
          -- A row that may go for two reasons stays only when both are gone.
          (f.relation, f.tid) not in (select s.relation, s.tid from shared s)
        from stays r cross join lateral (%s) f(policy, relation, tid, fate, reason)
-       where r.alone and ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
+       -- A row that refers to itself is not held by that.
+       where r.alone and (f.relation, f.tid) <> (r.relation, r.tid)
+         and ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
      )
      select s.policy, s.relation, s.tid, s.fate, s.reason from stays s',
     steps

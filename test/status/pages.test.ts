@@ -167,6 +167,14 @@ describe('the login', () => {
     expect(tries.filter(({ statusCode }) => statusCode === 429)).toHaveLength(4);
   });
 
+  it('takes a name whatever is in it, and no form that is larger than 64 KB', async () => {
+    const name = `${'x'.repeat(499)}🧹`;
+    const { statusCode } = await browse(form('/status/login', { token: reader, name }));
+    expect(statusCode).toBe(303);
+    const large = await logIn('x'.repeat(65_536));
+    expect([large.statusCode, large.headers['set-cookie']]).toEqual([413, undefined]);
+  });
+
   it('comes from the page itself', async () => {
     const elsewhere = await logIn(reader, {
       'sec-fetch-site': 'cross-site',
@@ -240,6 +248,19 @@ describe('steering', () => {
     const after = await get(`/status/runs/${id}`, steering);
     expect(after.body).not.toContain('Cancel this run');
     expect(after.body).toContain('until then its work goes on');
+  });
+
+  it('keeps a reason whatever is in it, and whole characters of one that is too long', async () => {
+    for (const [why, kept] of [
+      ['a\0b\nc\u001b[31m', 'a b c [31m'],
+      [`${'x'.repeat(499)}🧹`, 'x'.repeat(499)],
+    ] as const) {
+      expect((await browse(form('/status/pause', { why }, steering))).statusCode).toBe(303);
+      expect(await suite.sql`select paused_reason from nightshift.settings`).toEqual([
+        { paused_reason: `Ada: ${kept}` },
+      ]);
+    }
+    await browse(form('/status/unpause', {}, steering));
   });
 
   it('asks why', async () => {

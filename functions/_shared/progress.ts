@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { count } from './figures.ts';
 
 /** What a job may have written down of one table or view, in the transaction that did the work. */
 const step = z.object({
@@ -29,14 +30,10 @@ export function progressInWords(document: unknown): string {
     [sum(({ refreshedMs }) => (refreshedMs === undefined ? 0 : 1)), 'views refreshed'],
     [sum(({ vacuumedMs }) => (vacuumedMs === undefined ? 0 : 1)), 'tables vacuumed'],
   ];
-  const parts = counted.filter(([n]) => n > 0).map(([n, what]) => `${inDigits(n)} ${what}`);
+  const parts = counted.filter(([n]) => n > 0).map(([n, what]) => `${count(n)} ${what}`);
   if (dueRows > 0) {
-    const purged = inDigits(sum(({ rowsPurged }) => rowsPurged));
-    parts.unshift(`${purged} of about ${inDigits(dueRows)} due rows purged`);
+    const purged = count(sum(({ rowsPurged }) => rowsPurged));
+    parts.unshift(`${purged} of about ${count(dueRows)} due rows purged`);
   }
   return parts.join(', ') || 'nothing done yet';
-}
-
-function inDigits(n: number): string {
-  return new Intl.NumberFormat('en').format(n);
 }

@@ -1,5 +1,5 @@
 import { timeMs } from '../_shared/clock.ts';
-import { age, bytes, count, duration } from '../_shared/figures.ts';
+import { age, bytes, count, duration, many, utc } from '../_shared/figures.ts';
 import { html, type Markup } from '../_shared/markup.ts';
 import type { StatusFinding } from './schema.ts';
 
@@ -39,12 +39,8 @@ function relative(iso: string, nowMs: number): string {
 }
 
 function utcIso(iso: string): string {
-  return Number.isNaN(timeMs(iso))
-    ? ''
-    : new Intl.DateTimeFormat('sv', isoParts).format(timeMs(iso)).replace(' ', 'T').concat('Z');
+  return `${utc(timeMs(iso)).replace(' ', 'T')}Z`;
 }
-
-const isoParts = { dateStyle: 'short', timeStyle: 'medium', timeZone: 'UTC' } as const;
 
 export function measured(value: number, unit: StatusFinding['unit']): string {
   switch (unit) {
@@ -57,7 +53,7 @@ export function measured(value: number, unit: StatusFinding['unit']): string {
     case 'milliseconds':
       return duration(value);
     case 'days':
-      return `${count(value)} ${value === 1 ? 'day' : 'days'}`;
+      return many(value, 'day');
     case 'times':
       return `${count(value)} ×`;
     case 'count':
@@ -93,8 +89,4 @@ export const runTones: Record<string, Tone> = {
 /** SQL, or a sentence, to be copied; a click selects all of it. */
 export function fix(text: string): Markup {
   return html`<pre class="fix" tabindex="0"><code>${text}</code></pre>`;
-}
-
-export function many(n: number, one: string, more = `${one}s`): string {
-  return `${count(n)} ${n === 1 ? one : more}`;
 }

@@ -95,7 +95,7 @@ describe('the page', () => {
       expect(body).toContain(`<style nonce="${nonce}">`);
       expect(headers).toMatchObject({
         'x-content-type-options': 'nosniff',
-        'referrer-policy': 'no-referrer',
+        'referrer-policy': 'same-origin',
         'cache-control': 'no-store',
         'content-type': 'text/html; charset=utf-8',
       });

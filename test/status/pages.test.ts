@@ -376,6 +376,11 @@ describe('steering', () => {
       429,
     );
     expect(await isPaused()).toBe(false);
+    // A program has no clicks, and cannot be locked out by those of others.
+    const program = { authorization: `Bearer ${token}` };
+    expect((await browse(form('/status/pause', { why: 'because' }, program))).statusCode).toBe(303);
+    await browse(form('/status/unpause', {}, program));
+    expect(await isPaused()).toBe(false);
   });
 });
 
@@ -384,11 +389,11 @@ describe('a run', () => {
     const id = await beginRun();
     await suite.sql`
       update nightshift.runs set progress = '{"steps": {"app.totals": {"refreshedMs": 12}}}' where id = ${id}`;
-    expect((await get(`/status/runs/${id}`, reading)).body).toContain('1 views refreshed');
+    expect((await get(`/status/runs/${id}`, reading)).body).toContain('1 view refreshed');
     const { statusCode, headers, body } = await get(`/status/runs/${id}/progress`, reading);
     expect(statusCode).toBe(200);
     expect(headers).toMatchObject({ 'cache-control': 'no-store' });
-    expect(JSON.parse(body)).toEqual({ status: 'running', progress: '1 views refreshed' });
+    expect(JSON.parse(body)).toEqual({ status: 'running', progress: '1 view refreshed' });
   });
 
   it('that there is not is said to be none', async () => {

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { timeMs } from '../_shared/clock.ts';
 import type { Page } from '../_shared/document.ts';
-import { age, bytes, count, duration } from '../_shared/figures.ts';
+import { age, bytes, count, duration, many } from '../_shared/figures.ts';
 import { type RunDocument, storedError } from '../_shared/ledger.ts';
 import { html, type Markup } from '../_shared/markup.ts';
 import { progressInWords } from '../_shared/progress.ts';
@@ -10,7 +10,7 @@ import { banner, type Viewer } from './page.ts';
 import { script } from './script.ts';
 import { more, tableOf } from './section.ts';
 import { styles } from './styles.ts';
-import { fix, many, runTones, state, type Tone, time } from './words.ts';
+import { fix, runTones, state, type Tone, time } from './words.ts';
 
 const fixes = z.array(z.object({ subject: z.string(), fix: z.string() }));
 

@@ -1180,9 +1180,8 @@ set lock_timeout = '5s'
 set jit = off
 as $$
 declare
-  -- Nobody logs in ten times in a quarter of an hour. Many addresses together get no further than a few of them.
-  most_of_one constant integer := case action when 'login' then 10 else 60 end;
-  most_of_all constant integer := 10 * most_of_one;
+  -- Nobody logs in ten times in a quarter of an hour. There is no limit for all together, with which anybody could lock out everybody.
+  most constant integer := case action when 'login' then 10 else 60 end;
   admitted boolean;
 begin
   if action is null or action not in ('login', 'steer') or caller is null or length(caller) > 100 then
@@ -1193,9 +1192,9 @@ begin
   end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.admit_caller:' || action, 0));
   delete from nightshift.admissions a where a.admitted_at < now() - interval '15 minutes';
-  select count(*) < most_of_all and count(*) filter (where a.caller = admit_caller.caller) < most_of_one into admitted
+  select count(*) < most into admitted
   from nightshift.admissions a
-  where a.action = admit_caller.action;
+  where a.action = admit_caller.action and a.caller = admit_caller.caller;
   if admitted then
     insert into nightshift.admissions (action, caller) values (admit_caller.action, admit_caller.caller);
   end if;
@@ -1204,7 +1203,7 @@ end;
 $$;
 
 comment on function nightshift.admit_caller is
-  'Whether someone may try once more, which counts as a try. action: login (10 tries in a quarter of an hour from one address, 100 from all) or steer (60 and 600). caller: a digest of the address. Errors: NS422.';
+  'Whether someone may try once more, which counts as a try. action: login (10 tries in a quarter of an hour from one address) or steer (60). caller: a digest of the address. Errors: NS422.';
 
 -- supabase/schema/access/api_roles.sql
 
@@ -27185,7 +27184,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'a8d90f0bb6e9d83a91987dbff641be91742c7d86baa43a04afc6d849c9600781', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '545c6d06d3e87d6aecaeb4d9e09a4b5c7b3eeaf639b36f197e61ece43d6bc031', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -127,6 +127,12 @@ describe('the page', () => {
     expect(decodeURIComponent(icon(healthy()))).toContain('fill="#1a7f4b"');
   });
 
+  it('has no button for a job that is not used, and may not be deployed', () => {
+    const page = shown(empty(), steerer);
+    expect(page).toContain('Run health-check…');
+    expect(page).not.toContain('Run table-vacuum…');
+  });
+
   it('has no button for whoever only reads', () => {
     expect(shown(failing(), reader)).not.toMatch(/<button(?! class="link">Log out)|class="button"/);
     expect(shown(failing(), steerer)).toContain('Pause all jobs');

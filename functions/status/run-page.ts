@@ -167,7 +167,9 @@ function inTotal(figures: Record<string, unknown>, isDry: boolean): string {
 function inFigures(figures: Record<string, unknown>, isDry: boolean): string {
   const parts = Object.entries(figures).flatMap(([name, value]) => {
     if (ofTheWork.has(name) || (isDry && name === 'rowsLeft')) return [];
-    if (typeof value === 'number' && value !== 0) return [inWords(name, value)];
+    if (typeof value === 'number' && value !== 0) {
+      return [`${figures[`${name}Exact`] === false ? '~' : ''}${inWords(name, value)}`];
+    }
     if (!listed.has(name) || !Array.isArray(value) || value.length === 0) return [];
     return [inWords(name, value.length)];
   });

@@ -152,6 +152,21 @@ describe('the page', () => {
     expect(page).toMatch(/app\.orders_pkey[\s\S]*2\.0 MB before, 1\.0 MB after/);
   });
 
+  it('marks what was estimated', () => {
+    const estimated = {
+      relation: 'app.events',
+      status: 'partial',
+      dueRows: 94_114,
+      dueRowsExact: false,
+      rowsLeft: 9,
+      rowsLeftExact: true,
+    };
+    const page = show(
+      runPage({ ...run, dryRun: false, report: { steps: [estimated] } }, reader, nowMs),
+    );
+    expect(page).toContain('~94,114 due rows, 9 rows left');
+  });
+
   it('says why a run was skipped', () => {
     const report = { reason: 'paused', message: 'Nightshift is paused: moving house.' };
     const page = show(runPage({ ...run, status: 'skipped', report }, reader, nowMs));

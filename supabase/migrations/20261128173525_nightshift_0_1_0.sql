@@ -21516,14 +21516,13 @@ begin
       'bytes', pg_database_size(current_database())
     ),
     'projectUrl', (select h.project_url from nightshift.home h),
-    'paused', (select jsonb_build_object('since', s.paused_at, 'reason', s.paused_reason) from nightshift.settings s where s.paused),
     'headline', nightshift.status_headline(sections)
   ) || sections;
 end;
 $$;
 
 comment on function nightshift.describe_status is
-  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
+  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
 
 -- supabase/schema/status/held_rows.sql
 
@@ -21637,13 +21636,16 @@ as $$
     'isOld', clock_timestamp() > (s.document ->> 'oldAfter')::timestamptz,
     'database', s.document -> 'database' || jsonb_build_object(
       'readOnly', pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean
+    ),
+    'paused', (
+      select jsonb_build_object('since', g.paused_at, 'reason', g.paused_reason) from nightshift.settings g where g.paused
     )
   )
   from nightshift.status s;
 $$;
 
 comment on function nightshift.read_status is
-  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken) and database.readOnly (nothing can be written now). It reads one row and computes nothing. Null when no health check has taken one yet.';
+  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken), and what is so now: database.readOnly (nothing can be written) and paused. It reads that row and the settings, and computes nothing. Null when no health check has taken one yet.';
 
 -- supabase/schema/status/record_health.sql
 
@@ -27184,7 +27186,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '545c6d06d3e87d6aecaeb4d9e09a4b5c7b3eeaf639b36f197e61ece43d6bc031', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6992b056d8cae3bc58b8c62f07b963b85c1b3caf39f452bd2e423b0563937b1a', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -299,6 +299,28 @@ describe('a rebuilding that breaks off', () => {
     expect(await invalid()).toEqual([]);
   });
 
+  it('is cleared away without keeping a migration from its lock', async () => {
+    const { release } = await writing();
+    const child = await spawnVacuum(db, ['--reindex', 'app.orders_pkey']);
+    await isNoted();
+    child.kill('SIGKILL');
+    await isOver();
+    await db.sql`update nightshift.runs set lease_expires_at = now() - interval '1 s' where status = 'running'`;
+    const running = rebuild('app.orders_pkey');
+    await until('what is left is being dropped', async () => {
+      const rows = await db.sql`
+        select from pg_stat_activity
+        where datname = current_database() and query like 'drop index concurrently%' and wait_event_type = 'Lock'`;
+      return rows.length > 0;
+    });
+    // Of who writes, this one is no hindrance.
+    const migration = db.connect();
+    await migration`set lock_timeout = '15s'`;
+    await migration`alter table app.orders alter column name set statistics 50`;
+    await release();
+    await running;
+  });
+
   it('because its index was dropped is no failure', async () => {
     const before = { begin_reindex: () => db.sql`drop index if exists app."the ""state"""` };
     const { run, report } = await runVacuum(db, { reindex: ['app."the ""state"""'] }, { before });

@@ -166,6 +166,17 @@ describe('the verdict of a retention policy', () => {
     expect(await verdict()).toMatchObject({ verdict: 'unknown', residue: null });
   });
 
+  it('is not known of a policy that was declared since the last purge, whatever that left of another', async () => {
+    await purged(db.sql, 0, { [table]: { purged: 3, left: 0 } });
+    await db.sql`select nightshift.remove_retention_policy(${table})`;
+    await db.sql`select nightshift.add_retention_policy(${table}, '7 days')`;
+    expect(await verdict()).toMatchObject({
+      verdict: 'unknown',
+      since: expect.any(String),
+      backlog: [],
+    });
+  });
+
   it('is off where the policy is, whatever its runs said', async () => {
     await purged(db.sql, 0, { [table]: { left: 7 } });
     await db.sql`select nightshift.alter_retention_policy(${table}, enabled => false)`;

@@ -69,7 +69,8 @@ as $$
     from nightshift.retention_policies p
     cross join gap
     left join pg_catalog.pg_class c on c.oid = p.relation
-    left join outcome o on o.relation = p.relation::text and o.place = 1
+    -- What a purge left before the policy was declared, it left of another.
+    left join outcome o on o.relation = p.relation::text and o.place = 1 and o.started_at >= p.created_at
     left join since s on s.relation = o.relation
     left join pace n on n.relation = o.relation
     left join nightshift.health_findings f on f.check_name = 'policies_broken' and f.level = 'critical'

@@ -1,4 +1,4 @@
-import { timeMs } from '../_shared/clock.ts';
+import { isoTime, timeMs } from '../_shared/clock.ts';
 import { age, bytes, count, duration } from '../_shared/figures.ts';
 import { html, type Markup } from '../_shared/markup.ts';
 import type { StatusFinding } from './schema.ts';
@@ -38,13 +38,11 @@ function relative(iso: string, nowMs: number): string {
   return seconds > 0 ? `${age(seconds)} ago` : `in ${age(-seconds)}`;
 }
 
+/** Empty for what is no time. */
 function utcIso(iso: string): string {
-  return Number.isNaN(timeMs(iso))
-    ? ''
-    : new Intl.DateTimeFormat('sv', isoParts).format(timeMs(iso)).replace(' ', 'T').concat('Z');
+  const ms = timeMs(iso);
+  return Number.isNaN(ms) ? '' : isoTime(ms).replace(/\.\d+Z$/, 'Z');
 }
-
-const isoParts = { dateStyle: 'short', timeStyle: 'medium', timeZone: 'UTC' } as const;
 
 export function measured(value: number, unit: StatusFinding['unit']): string {
   switch (unit) {

@@ -51,10 +51,13 @@ async function imported(): Promise<{ sources: string[]; packages: string[] }> {
     write: false,
   });
   const imports = Object.values(metafile.inputs).flatMap((input) => input.imports);
-  const names = imports.filter(({ external }) => external).map(({ path }) => path);
+  // A package may be imported by a part of it, such as hono/html.
+  const names = imports
+    .filter(({ external, path }) => external && !path.startsWith('node:'))
+    .map(({ path }) => /^(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? path);
   return {
     sources: Object.keys(metafile.inputs),
-    packages: [...new Set(names)].filter((name) => !name.startsWith('node:')),
+    packages: [...new Set(names)],
   };
 }
 

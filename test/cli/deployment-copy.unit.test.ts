@@ -60,7 +60,8 @@ describe('deployment copy', () => {
     for (const path of written.filter((each) => each.endsWith('.ts'))) {
       const text = await read(path);
       for (const [, name = ''] of text.matchAll(/^import (?!type)[^;]* from '([^.'][^']*)';$/gm)) {
-        if (!name.startsWith('node:')) expect(dependencies, path).toHaveProperty([name]);
+        const [packageName = name] = /^(?:@[^/]+\/)?[^/]+/.exec(name) ?? [];
+        if (!name.startsWith('node:')) expect(dependencies, path).toHaveProperty([packageName]);
       }
     }
   });

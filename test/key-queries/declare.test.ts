@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { setUpDatabase } from '../support/database.ts';
 
 const db = setUpDatabase();
@@ -15,9 +15,7 @@ beforeAll(async () => {
     create function app.stable(n integer) returns integer language sql stable as 'select n + 1';
     create function app.hidden() returns integer language sql stable begin atomic; select app.volatile(); end;
     create view app.hiding as select app.volatile() as n from app.orders;
-    do $$ begin
-      if to_regrole('key_query_stranger') is null then create role key_query_stranger; end if;
-    end $$;
+    create role key_query_stranger;
     grant create, usage on schema app to key_query_stranger;
     set role key_query_stranger;
     create table app.strange (id integer);
@@ -29,6 +27,9 @@ beforeAll(async () => {
     create view app.of_strange as select id from app.strange;
   `);
 });
+afterAll(() =>
+  db.sql.unsafe('drop owned by key_query_stranger cascade; drop role key_query_stranger'),
+);
 beforeEach(() => db.sql`delete from nightshift.key_queries`);
 
 const add = async (sql: string, name = 'orders', max = 100) => {

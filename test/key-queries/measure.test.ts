@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -31,11 +31,12 @@ beforeAll(async () => {
     create table app.days_2 partition of app.days for values from ('2026-02-01') to ('2026-03-01');
     insert into app.days select date '2026-01-01' + n % 59, n from generate_series(1, 20000) n;
     analyze app.orders, app.days;
-    do $$ begin
-      if to_regrole('key_query_stranger') is null then create role key_query_stranger; end if;
-    end $$;
+    create role key_query_stranger;
   `);
 });
+afterAll(() =>
+  db.sql.unsafe('drop owned by key_query_stranger cascade; drop role key_query_stranger'),
+);
 beforeEach(() => db.sql`delete from nightshift.key_queries`);
 
 const add = (name: string, sql: string, maxMs = 3000) =>

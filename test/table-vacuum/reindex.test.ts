@@ -360,10 +360,8 @@ describe('a rebuilding that breaks off', () => {
 describe('an index of someone else', () => {
   it('is left, with the grant that is missing', async () => {
     await db.sql.unsafe(`
-      do $$ begin
-        if to_regrole('index_owner') is null then create role index_owner; end if;
-        if to_regrole('index_commoner') is null then create role index_commoner bypassrls in role pg_monitor; end if;
-      end $$;
+      create role index_owner;
+      create role index_commoner bypassrls in role pg_monitor;
       create table app.theirs (id integer primary key);
       alter table app.theirs owner to index_owner;`);
     await db.sql.unsafe(
@@ -380,6 +378,9 @@ describe('an index of someone else', () => {
       ]);
     } finally {
       await db.sql`alter function nightshift.plan_reindex owner to current_user`;
+      await db.sql.unsafe(
+        'drop owned by index_owner, index_commoner cascade; drop role index_owner, index_commoner',
+      );
     }
   });
 });

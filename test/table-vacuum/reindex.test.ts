@@ -321,6 +321,25 @@ describe('a rebuilding that breaks off', () => {
     await running;
   });
 
+  it.each([
+    ['dropped', 'drop index app.plain'],
+    ['renamed', 'alter index app.plain rename to other'],
+  ])('because its index is being %s leaves nothing behind', async (_, statement) => {
+    await db.sql`create index plain on app.orders (name, id)`;
+    const { release } = await writing();
+    let done: Promise<unknown> | undefined;
+    const finish_reindex = async () => {
+      await release();
+      await done;
+    };
+    const running = runVacuum(db, { reindex: ['app.plain'] }, { before: { finish_reindex } });
+    await isNoted();
+    done = db.connect().unsafe(statement).execute();
+    const { report } = await running;
+    expect(report.indexes).toMatchObject([{ status: 'skipped', fixes: [] }]);
+    expect(await invalid()).toEqual([]);
+  });
+
   it('because its index was dropped is no failure', async () => {
     const before = { begin_reindex: () => db.sql`drop index if exists app."the ""state"""` };
     const { run, report } = await runVacuum(db, { reindex: ['app."the ""state"""'] }, { before });

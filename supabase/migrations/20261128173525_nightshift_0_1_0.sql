@@ -22049,12 +22049,13 @@ as $$
   ),
   judged as (
     select p as policy, c.oid is null as gone, coalesce(c.oid::regclass::text, p.relation_name, p.relation::text) as name, o.*,
-      f.check_name is not null as broken, n.rows_per_night,
+      f.check_name is not null as broken, h.is_shortened, n.rows_per_night,
       case
         when not p.enabled then 'off'
         when c.oid is null or f.check_name is not null then 'stalled'
         when o.relation is null then case when p.created_at < status_retention.as_of - gap.patience then 'stalled' else 'unknown' end
         when o.finished_at < status_retention.as_of - gap.patience then 'stalled'
+        when h.is_shortened then 'unknown'
         else o.verdict
       end as judgement,
       o.finished_at < status_retention.as_of - gap.patience as is_silent,
@@ -22064,6 +22065,8 @@ as $$
     left join pg_catalog.pg_class c on c.oid = p.relation
     -- What a purge left before the policy was declared, it left of another.
     left join outcome o on o.relation = p.relation::text and o.place = 1 and o.started_at >= p.created_at
+    -- By a policy that keeps less, more is due than what the purge looked for.
+    cross join lateral (select o.verdict in ('kept', 'held') and p.drop_after < (o.step ->> 'dropAfter')::interval) h(is_shortened)
     left join since s on s.relation = o.relation
     left join pace n on n.relation = o.relation
     left join nightshift.health_findings f on f.check_name = 'policies_broken' and f.level = 'critical'
@@ -22091,13 +22094,14 @@ as $$
           when l.gone then 'Its table is gone.'
           when l.broken then 'Its policy does not fit the table any more; the health check policies_broken says why.'
           when l.relation is null then to_char((l.policy).created_at, '"No purge has reported on it since its policy was declared, "YYYY-MM-DD HH24:MI" UTC."')
+          when l.judgement = 'unknown' and l.is_shortened then 'Its policy keeps less than it did at the last purge.'
           when l.is_silent then to_char(l.finished_at, '"No purge has been here since "YYYY-MM-DD HH24:MI" UTC."')
           else (l.step #>> '{error,message}') || '.'
         end,
         l.step ->> 'reason'
       ),
       'since', case
-        when l.judgement in ('kept', 'off') then null
+        when l.judgement in ('kept', 'off') or l.judgement = 'unknown' and l.is_shortened then null
         when l.relation is null then (l.policy).created_at
         when l.is_silent and l.verdict <> l.judgement then l.finished_at
         else l.since
@@ -23462,7 +23466,13 @@ begin
       hint = 'Call nightshift.begin_reindex first.';
   end if;
   if index is null then
-    return '{"outcome": "gone", "drops": []}';
+    -- Whoever dropped or renamed it did not know what was being built for it.
+    return jsonb_build_object('outcome', 'gone', 'drops', (
+      select coalesce(jsonb_agg(format('drop index concurrently %s', c.oid::regclass)), '[]')
+      from jsonb_array_elements_text(step -> 'built') b
+      join pg_catalog.pg_class c on c.oid = b::oid and c.relname ~ '_cc(new|old)\d*$'
+      join pg_catalog.pg_index x on x.indexrelid = c.oid and not x.indisvalid
+    ));
   end if;
   -- A rebuilt index is another one under the same name.
   select index::oid <> (step ->> 'oid')::oid and x.indisvalid into is_rebuilt from pg_catalog.pg_index x where x.indexrelid = index;
@@ -23498,7 +23508,7 @@ end;
 $$;
 
 comment on function nightshift.finish_reindex is
-  'Looks at what became of the rebuilding of an index since begin_reindex, and writes it down: {outcome: rebuilt, rebuiltMs, bytesBefore, bytesAfter} or {outcome: unfinished, tries: how often this run has tried it}, each with drops: statements that remove what it has left; {outcome: gone}. Errors: NS404, NS409 lease lost.';
+  'Looks at what became of the rebuilding of an index since begin_reindex, and writes it down: {outcome: rebuilt, rebuiltMs, bytesBefore, bytesAfter} or {outcome: unfinished, tries: how often this run has tried it}, each with drops: statements that remove what it has left; {outcome: gone, drops}. Errors: NS404, NS409 lease lost.';
 
 -- supabase/schema/vacuum/finish_vacuum.sql
 
@@ -27213,7 +27223,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '73ab27c607a4c8442837266792a3d81a3e8960a6862b9f8e4264073f9860a6dd', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bd5b91197ba98752f7c7f44e2c0be5b00bb1b2c4b71f12c75dd91eaee685bb0f', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

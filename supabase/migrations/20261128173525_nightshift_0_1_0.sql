@@ -3681,6 +3681,14 @@ begin
 
     select array_agg(r.relation::oid) || 'nightshift.key_query_looked_at'::regclass::oid into relations
     from nightshift.view_reads('nightshift.key_query_looked_at', partitions => false) r;
+    -- Tables that inherit are read as well, and each has its owner. Partitions find_stranger follows by itself.
+    with recursive heir(oid) as (
+      select c.oid from pg_catalog.pg_class c where c.oid = any(relations) and c.relkind = 'r' and c.relhassubclass
+      union
+      select i.inhrelid from heir h join pg_catalog.pg_inherits i on i.inhparent = h.oid
+    )
+    select array_agg(distinct a.oid) into relations
+    from (select unnest(relations) union all select h.oid from heir h) a(oid);
     select array_agg(w.oid), string_agg(w.ev_action::text, ' ') into rules, tree
     from pg_catalog.pg_rewrite w
     join pg_catalog.pg_class c on c.oid = w.ev_class
@@ -27223,7 +27231,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bd5b91197ba98752f7c7f44e2c0be5b00bb1b2c4b71f12c75dd91eaee685bb0f', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3c7ab7f22c92b2d2ccf0f59a1dcbb0984326ff23403f28e23f432506f097c9eb', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -24,6 +24,10 @@ beforeAll(async () => {
     create operator app.=== (leftarg = integer, rightarg = integer, function = pg_catalog.int4eq);
     reset role;
     grant select on app.strange to public;
+    create table app.parent (id integer);
+    create table app.child () inherits (app.parent);
+    create table app."strange child" () inherits (app.child);
+    alter table app."strange child" owner to key_query_stranger;
     create view app.of_strange as select id from app.strange;
   `);
 });
@@ -118,6 +122,7 @@ describe('a key query is refused that', () => {
     ['does so in a view', 'select * from app.hiding', /app\.volatile\(\), which is volatile/],
     ['reads what is another’s', 'select * from app.strange', /app\.strange belongs to key_query_/],
     ['does so in a view of ours', 'select * from app.of_strange', /app\.strange belongs to/],
+    ['reads what inherits from ours', 'select * from app.parent', /strange child" belongs to key/],
     ['calls what is another’s', 'select app.strange_function()', /strange_function\(\), which bel/],
     ['casts to what is another’s', "select 'a'::app.strange_type", /type app\.strange_type, which/],
     ['compares by what is another’s', 'select 1 operator(app.===) 1', /operator.*===.*belongs to/],

@@ -252,6 +252,26 @@ describe('a query that was harmless when it was declared', () => {
     await db.sql.unsafe('drop view if exists app.given').catch(() => {});
   });
 
+  it('is not run again when a stranger has meanwhile made a function that its call fits better', async () => {
+    await db.sql.unsafe(`
+      create function app.slow(n numeric) returns numeric language plpgsql stable as 'begin perform pg_sleep(0.4); return n; end';
+      grant create, usage on schema app to key_query_stranger;`);
+    await add('slow', 'select app.slow(1)');
+    const checked = check();
+    await until('it is run', async () => {
+      const rows = await db.sql`
+        select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`;
+      return rows.length > 0;
+    });
+    await db.sql.unsafe(`
+      set role key_query_stranger;
+      create function app.slow(n integer) returns integer language sql stable as 'select n';
+      reset role;`);
+    await checked;
+    expect(await failures()).toEqual([{ failure: 'NS422', runs: 1 }]);
+    await db.sql.unsafe('drop function app.slow(integer), app.slow(numeric)');
+  });
+
   it('tells nobody what is in the rows when it fails', async () => {
     await db.sql`update app.orders set state = 'secret-42' where id = 1`;
     await db.sql.unsafe(

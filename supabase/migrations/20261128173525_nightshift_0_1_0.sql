@@ -21477,16 +21477,17 @@ as $$
     join nightshift.runs last on last.id = s.last_run
     where s.partial_in_row > 0 and s.failed_in_row = 0 and s.lost_in_row = 0 and s.job <> 'health-check'
     union all
-    select 'missed ' || f.subject, 'missed', f.subject, 'It has not done its work for longer than it should be.', true
+    -- What a check could not look at this time is not known to be over, as above.
+    select 'missed ' || f.subject, 'missed', f.subject, 'It has not done its work for longer than it should be.', f.level <> 'unknown'
     from nightshift.health_findings f
-    where f.check_name in ('job_missed', 'late_schedules') and f.level in ('warning', 'critical')
+    where f.check_name in ('job_missed', 'late_schedules') and f.level in ('warning', 'critical', 'unknown')
     union all
-    select format('critical %s %s', f.check_name, f.subject), 'critical', f.subject, c.title || '.', true
+    select format('critical %s %s', f.check_name, f.subject), 'critical', f.subject, c.title || '.', f.level = 'critical'
     from nightshift.health_findings f
     join nightshift.health_checks c on c.name = f.check_name
-    where f.level = 'critical' and f.check_name not in ('job_missed', 'jobs_failing', 'jobs_lost', 'jobs_partial', 'late_schedules')
+    where f.level in ('critical', 'unknown') and f.check_name not in ('job_missed', 'jobs_failing', 'jobs_lost', 'jobs_partial', 'late_schedules')
   ) t(key, kind, subject, text, opens)
-  order by t.key;
+  order by t.key, t.opens desc;
 $$;
 
 comment on function nightshift.current_troubles is
@@ -27184,7 +27185,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '545c6d06d3e87d6aecaeb4d9e09a4b5c7b3eeaf639b36f197e61ece43d6bc031', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '81ae4349046dc2cace402ff55c740fe5ba9abe7334cdb418ac8cf2b473de5fbf', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -51,6 +51,7 @@ export function stepOf(
       : reasonLeft(rowsLeft, totals, { outOfTime, stopped, counted });
   const step = {
     relation: policy.relation,
+    dropAfter: policy.dropAfter,
     dueRows: before?.dueRows ?? 0,
     dueRowsExact: before?.dueRowsExact ?? false,
     rowsPurged: totals.rowsPurged,

@@ -169,6 +169,8 @@ export type PurgedBatch = z.output<typeof purgedBatch>;
 /** What the run did for one table. */
 export interface PurgeStep {
   relation: string;
+  /** As the policy had it when the run began. */
+  dropAfter: string;
   status: 'succeeded' | 'partial' | 'failed';
   /** Rows due when the run began; an estimate unless dueRowsExact. */
   dueRows: number;

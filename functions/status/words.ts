@@ -1,5 +1,5 @@
-import { timeMs } from '../_shared/clock.ts';
-import { age, bytes, count, duration, many, utc } from '../_shared/figures.ts';
+import { isoTime, timeMs } from '../_shared/clock.ts';
+import { age, bytes, count, duration, many } from '../_shared/figures.ts';
 import { html, type Markup } from '../_shared/markup.ts';
 import type { StatusFinding } from './schema.ts';
 
@@ -38,8 +38,10 @@ function relative(iso: string, nowMs: number): string {
   return seconds > 0 ? `${age(seconds)} ago` : `in ${age(-seconds)}`;
 }
 
+/** Empty for what is no time. */
 function utcIso(iso: string): string {
-  return `${utc(timeMs(iso)).replace(' ', 'T')}Z`;
+  const ms = timeMs(iso);
+  return Number.isNaN(ms) ? '' : isoTime(ms).replace(/\.\d+Z$/, 'Z');
 }
 
 export function measured(value: number, unit: StatusFinding['unit']): string {

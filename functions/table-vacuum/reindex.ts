@@ -84,7 +84,7 @@ async function rebuildOne(
     const begun = await rpc.call('begin_reindex', args, beginReindexAnswer, look);
     if (begun.outcome === 'gone') return { step: goneIndex(facts) };
     if (begun.outcome === 'blocked') return { step: blockedIndex(facts, begun) };
-    await dropAll(context, direct, begun.drops);
+    await dropAll(context, direct, index, begun.drops);
     const trouble = await execute(context, direct, begun.statement, {
       subject: index,
       timeoutMs: reindexTimeoutMs(deadline.remainingMs()),
@@ -93,7 +93,7 @@ async function rebuildOne(
       indexName: index,
     });
     const found = await rpc.call('finish_reindex', args, finishReindexAnswer, look);
-    const left = await dropAll(context, direct, found.drops);
+    const left = await dropAll(context, direct, index, found.drops);
     return {
       step: stepOfIndex(facts, found, { ...trouble, left, stopped: stop.why?.message }),
       error: trouble.error,
@@ -107,10 +107,12 @@ async function rebuildOne(
 
 /** Removes what a rebuilding of ours has left. Returns the statements that did not succeed. */
 async function dropAll(
-  { deadline, stop, log }: JobContext,
+  context: JobContext,
   direct: Direct,
+  subject: string,
   drops: readonly string[],
 ): Promise<string[]> {
+  const { deadline, stop, log } = context;
   const left: string[] = [];
   for (const statement of drops) {
     const timeoutMs = clearTimeoutMs(deadline.remainingMs(), stop.why !== undefined);
@@ -118,11 +120,19 @@ async function dropAll(
       left.push(statement);
       continue;
     }
-    try {
-      await direct.execute(statement, { timeoutMs, lockTimeoutMs: timeoutMs, turn });
-    } catch (thrown) {
-      const error = toNightshiftError(thrown).describe();
-      log.warn('What a rebuilding has left could not be dropped', { statement, error });
+    const limits = { timeoutMs, lockTimeoutMs: timeoutMs };
+    // It waits for transactions with the table locked, and gives way meanwhile. When the run was stopped, to look at it would end it.
+    const { error } = stop.why
+      ? await direct.execute(statement, { ...limits, turn }).then(
+          () => ({ error: undefined }),
+          (thrown) => ({ error: toNightshiftError(thrown) }),
+        )
+      : await execute(context, direct, statement, { subject, ...limits });
+    if (error) {
+      log.warn('What a rebuilding has left could not be dropped', {
+        statement,
+        error: error.describe(),
+      });
       left.push(statement);
     }
   }

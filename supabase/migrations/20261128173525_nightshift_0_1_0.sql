@@ -855,7 +855,7 @@ comment on column nightshift.home.webhook_url is 'Where nightshift.watch posts w
 comment on column nightshift.home.told is 'What was posted last; null: nothing is wrong, or it has been told that all is well.';
 comment on column nightshift.home.told_request is 'The number that pg_net gave that request.';
 comment on column nightshift.home.functions_tell_at is
-  'When a function with a webhook of its own last looked for what there is to tell, to five minutes; null: never.';
+  'When a function with a webhook of its own last looked for what there is to tell, to five minutes, unless nobody took it for an hour; null: never.';
 
 alter table nightshift.home enable row level security;
 
@@ -3537,9 +3537,9 @@ begin
   measured.query := query.name;
   measured.measured_at := run.started_at;
   begin
-    -- What the query names may be someone else's by now.
-    perform nightshift.require_reading_query(query.sql);
     loop
+      -- What the query names may be someone else's by now: also since the run before, which may have taken seconds.
+      perform nightshift.require_reading_query(query.sql);
       explained := nightshift.explain_key_query(query.sql, run_it => true);
       times := times || (explained ->> 'Planning Time')::numeric + (explained ->> 'Execution Time')::numeric;
       exit when cardinality(times) >= 5 or clock_timestamp() - started > interval '1 second';
@@ -3680,6 +3680,14 @@ begin
 
     select array_agg(r.relation::oid) || 'nightshift.key_query_looked_at'::regclass::oid into relations
     from nightshift.view_reads('nightshift.key_query_looked_at', partitions => false) r;
+    -- Tables that inherit are read as well, and each has its owner. Partitions find_stranger follows by itself.
+    with recursive heir(oid) as (
+      select c.oid from pg_catalog.pg_class c where c.oid = any(relations) and c.relkind = 'r' and c.relhassubclass
+      union
+      select i.inhrelid from heir h join pg_catalog.pg_inherits i on i.inhparent = h.oid
+    )
+    select array_agg(distinct a.oid) into relations
+    from (select unnest(relations) union all select h.oid from heir h) a(oid);
     select array_agg(w.oid), string_agg(w.ev_action::text, ' ') into rules, tree
     from pg_catalog.pg_rewrite w
     join pg_catalog.pg_class c on c.oid = w.ev_class
@@ -21503,9 +21511,18 @@ as $$
 declare
   sections jsonb := '{}';
   section text;
+  document jsonb;
+  is_stopped boolean := false;
 begin
-  foreach section in array array['jobs', 'retention', 'views', 'partitions', 'health', 'trends', 'queries'] loop
-    sections := sections || jsonb_build_object(section, nightshift.status_section(section, as_of));
+  -- What matters most comes first, and what takes longest last.
+  foreach section in array array['health', 'jobs', 'queries', 'views', 'partitions', 'retention', 'trends'] loop
+    -- The clock of the statement timeout has run out, and starts anew only with the next call.
+    document := case
+      when is_stopped then '{"items": [], "total": null, "problem": "There was no time left for it."}'
+      else nightshift.status_section(section, as_of)
+    end;
+    is_stopped := is_stopped or coalesce((document ->> 'stopped')::boolean, false);
+    sections := sections || jsonb_build_object(section, document - 'stopped');
   end loop;
   return jsonb_build_object(
     'version', 1,
@@ -21517,14 +21534,13 @@ begin
       'bytes', pg_database_size(current_database())
     ),
     'projectUrl', (select h.project_url from nightshift.home h),
-    'paused', (select jsonb_build_object('since', s.paused_at, 'reason', s.paused_reason) from nightshift.settings s where s.paused),
     'headline', nightshift.status_headline(sections)
   ) || sections;
 end;
 $$;
 
 comment on function nightshift.describe_status is
-  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
+  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
 
 -- supabase/schema/status/held_rows.sql
 
@@ -21638,13 +21654,16 @@ as $$
     'isOld', clock_timestamp() > (s.document ->> 'oldAfter')::timestamptz,
     'database', s.document -> 'database' || jsonb_build_object(
       'readOnly', pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean
+    ),
+    'paused', (
+      select jsonb_build_object('since', g.paused_at, 'reason', g.paused_reason) from nightshift.settings g where g.paused
     )
   )
   from nightshift.status s;
 $$;
 
 comment on function nightshift.read_status is
-  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken) and database.readOnly (nothing can be written now). It reads one row and computes nothing. Null when no health check has taken one yet.';
+  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken), and what is so now: database.readOnly (nothing can be written) and paused. It reads that row and the settings, and computes nothing. Null when no health check has taken one yet.';
 
 -- supabase/schema/status/record_health.sql
 
@@ -21660,10 +21679,12 @@ begin
   on conflict on constraint health_results_pkey do update set (checked_at, document) = (excluded.checked_at, excluded.document);
 
   -- What a check that could not run found before is not known to be over, and neither is what its list has no room for.
+  -- The list is worst first, so what is worse than its end would be in it.
   delete from nightshift.health_findings f
   using jsonb_array_elements(checks) c
   where f.check_name = c.value ->> 'name'
-    and (c.value ->> 'findingsTotal')::integer = jsonb_array_length(c.value -> 'findings')
+    and ((c.value ->> 'findingsTotal')::integer = jsonb_array_length(c.value -> 'findings')
+      or f.subject = '' or nightshift.level_rank(f.level) > nightshift.level_rank(c.value #>> '{findings,-1,level}'))
     and not exists (
       select from jsonb_array_elements(c.value -> 'findings') n
       where coalesce(n.value ->> 'subject', '') in ('', f.subject)
@@ -21744,11 +21765,19 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   with result as (
-    select c.name, c.title, c.healthy, c.why, c.unit, c.worse, r.checked_at, r.document,
+    select c.name, c.title, c.healthy, c.why, c.unit, c.worse, k.checked_at, r.document,
       -- What nobody has looked at for a night and two hours is not known, however well it was then.
-      coalesce(r.checked_at < status_health.as_of - interval '26 hours', false) as is_old
+      coalesce(k.checked_at < status_health.as_of - interval '26 hours', false) as is_old
     from nightshift.health_checks c
     left join nightshift.health_results r on r.check_name = c.name
+    -- One that was never made has been waited for since the last full health check or, where there was none, since the first quick one.
+    cross join lateral (
+      select coalesce(r.checked_at, (
+        select max(o.checked_at) from nightshift.health_results o join nightshift.health_checks f on f.name = o.check_name where not f.quick
+      ), (
+        select min(h.started_at) from nightshift.runs h where h.job = 'health-check' and not h.dry_run
+      ))
+    ) k(checked_at)
   ),
   found as (
     select r.name, r.title, r.why, r.unit, r.worse, r.checked_at, n.value ->> 'subject' as subject, n.value ->> 'level' as level,
@@ -21780,7 +21809,7 @@ as $$
       from (
         select case when r.is_old then 'unknown' else r.document ->> 'level' end as level, count(*) as checks
         from result r
-        where r.document is not null
+        where r.document is not null or r.is_old
         group by 1
       ) l
     ),
@@ -21804,7 +21833,7 @@ as $$
 $$;
 
 comment on function nightshift.status_health is
-  'The section health of the snapshot, from what record_health keeps: what is not ok, worst first (at most 100), each with its threshold, since when, and when its check last looked; counts of checks by level; the checks that found nothing. A check that nobody has made for 26 hours is unknown.';
+  'The section health of the snapshot, from what record_health keeps: what is not ok, worst first (at most 100), each with its threshold, since when, and when its check last looked; counts of checks by level; the checks that found nothing. A check that nobody has made for 26 hours, or ever in 26 hours of health checks, is unknown.';
 
 -- supabase/schema/status/status_jobs.sql
 
@@ -21962,8 +21991,9 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+  -- Offset 0: else they would be described twice.
   select jsonb_build_object('items', d.document, 'total', jsonb_array_length(d.document))
-  from (select nightshift.describe_key_queries(status_queries.as_of)) d(document);
+  from (select nightshift.describe_key_queries(status_queries.as_of) offset 0) d(document);
 $$;
 
 comment on function nightshift.status_queries is
@@ -22029,12 +22059,13 @@ as $$
   ),
   judged as (
     select p as policy, c.oid is null as gone, coalesce(c.oid::regclass::text, p.relation_name, p.relation::text) as name, o.*,
-      f.check_name is not null as broken, n.rows_per_night,
+      f.check_name is not null as broken, h.is_shortened, n.rows_per_night,
       case
         when not p.enabled then 'off'
         when c.oid is null or f.check_name is not null then 'stalled'
         when o.relation is null then case when p.created_at < status_retention.as_of - gap.patience then 'stalled' else 'unknown' end
         when o.finished_at < status_retention.as_of - gap.patience then 'stalled'
+        when h.is_shortened then 'unknown'
         else o.verdict
       end as judgement,
       o.finished_at < status_retention.as_of - gap.patience as is_silent,
@@ -22042,7 +22073,10 @@ as $$
     from nightshift.retention_policies p
     cross join gap
     left join pg_catalog.pg_class c on c.oid = p.relation
-    left join outcome o on o.relation = p.relation::text and o.place = 1
+    -- What a purge left before the policy was declared, it left of another.
+    left join outcome o on o.relation = p.relation::text and o.place = 1 and o.started_at >= p.created_at
+    -- By a policy that keeps less, more is due than what the purge looked for.
+    cross join lateral (select o.verdict in ('kept', 'held') and p.drop_after < (o.step ->> 'dropAfter')::interval) h(is_shortened)
     left join since s on s.relation = o.relation
     left join pace n on n.relation = o.relation
     left join nightshift.health_findings f on f.check_name = 'policies_broken' and f.level = 'critical'
@@ -22070,13 +22104,14 @@ as $$
           when l.gone then 'Its table is gone.'
           when l.broken then 'Its policy does not fit the table any more; the health check policies_broken says why.'
           when l.relation is null then to_char((l.policy).created_at, '"No purge has reported on it since its policy was declared, "YYYY-MM-DD HH24:MI" UTC."')
+          when l.judgement = 'unknown' and l.is_shortened then 'Its policy keeps less than it did at the last purge.'
           when l.is_silent then to_char(l.finished_at, '"No purge has been here since "YYYY-MM-DD HH24:MI" UTC."')
           else (l.step #>> '{error,message}') || '.'
         end,
         l.step ->> 'reason'
       ),
       'since', case
-        when l.judgement in ('kept', 'off') then null
+        when l.judgement in ('kept', 'off') or l.judgement = 'unknown' and l.is_shortened then null
         when l.relation is null then (l.policy).created_at
         when l.is_silent and l.verdict <> l.judgement then l.finished_at
         else l.since
@@ -22149,7 +22184,7 @@ exception
   when query_canceled or others then
     get stacked diagnostics failure = message_text;
     raise log 'nightshift: the section % of the status could not be read: % (%)', section, failure, sqlstate;
-    return jsonb_build_object('items', '[]'::jsonb, 'total', null, 'problem', case
+    return jsonb_build_object('items', '[]'::jsonb, 'total', null, 'stopped', sqlstate = '57014', 'problem', case
       when sqlstate = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
       when sqlstate = '55P03' then 'Another session holds a lock on what it reads.'
       when sqlstate like 'NS%' then failure
@@ -22159,7 +22194,7 @@ end;
 $$;
 
 comment on function nightshift.status_section is
-  'What status_<section>(as_of) returns, {items, total, ...}, with problem: null; or no items, the total null, and in problem why it could not be read.';
+  'What status_<section>(as_of) returns, {items, total, ...}, with problem: null; or no items, the total null, in problem why it could not be read, and stopped: whether time ran out.';
 
 -- supabase/schema/status/status_trends.sql
 
@@ -22169,8 +22204,9 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+  -- Offset 0: else it would be described anew for each word about it.
   select d.document - 'tables' || jsonb_build_object('items', d.document -> 'tables', 'total', jsonb_array_length(d.document -> 'tables'))
-  from (select nightshift.describe_trends(status_trends.as_of)) d(document);
+  from (select nightshift.describe_trends(status_trends.as_of) offset 0) d(document);
 $$;
 
 comment on function nightshift.status_trends is
@@ -22290,9 +22326,10 @@ declare
   present text[];
   news jsonb;
 begin
-  -- While functions tell, nightshift.watch need not.
+  -- While functions tell, nightshift.watch need not. What nobody takes from them for an hour, they do not tell.
   update nightshift.home h set functions_tell_at = now()
-  where h.functions_tell_at is null or h.functions_tell_at < now() - interval '5 minutes';
+  where (h.functions_tell_at is null or h.functions_tell_at < now() - interval '5 minutes')
+    and not exists (select from nightshift.troubles t where t.told_at is null and t.began_at < now() - interval '1 hour');
 
   insert into nightshift.troubles (key, kind, subject, text)
   select t.key, t.kind, t.subject, t.text from nightshift.current_troubles(now()) t
@@ -23359,9 +23396,14 @@ as $$
       from pg_catalog.pg_attribute a
       join pg_catalog.pg_class home on home.oid = a.attrelid
       join pg_catalog.pg_namespace n on n.oid = home.relnamespace
-      left join pg_catalog.pg_stats s
-        on s.schemaname = n.nspname and s.tablename = home.relname and s.attname = a.attname and not s.inherited
-      where a.attnum > 0 and not a.attisdropped and case l.relkind
+      -- Each by its index: else the columns of all tables would be gone through for each of these.
+      left join lateral (
+        select t.attname, t.avg_width, t.null_frac
+        from pg_catalog.pg_stats t
+        where t.schemaname = n.nspname and t.tablename = home.relname and t.attname = a.attname and not t.inherited
+        limit 1
+      ) s on true
+      where a.attrelid in (l.oid, l.table_oid) and a.attnum > 0 and not a.attisdropped and case l.relkind
         when 'i' then
           a.attrelid = l.table_oid and a.attnum = any(array(
             select k from pg_catalog.pg_index x, unnest(x.indkey::smallint[]) k where x.indexrelid = l.oid and k > 0
@@ -23434,7 +23476,13 @@ begin
       hint = 'Call nightshift.begin_reindex first.';
   end if;
   if index is null then
-    return '{"outcome": "gone", "drops": []}';
+    -- Whoever dropped or renamed it did not know what was being built for it.
+    return jsonb_build_object('outcome', 'gone', 'drops', (
+      select coalesce(jsonb_agg(format('drop index concurrently %s', c.oid::regclass)), '[]')
+      from jsonb_array_elements_text(step -> 'built') b
+      join pg_catalog.pg_class c on c.oid = b::oid and c.relname ~ '_cc(new|old)\d*$'
+      join pg_catalog.pg_index x on x.indexrelid = c.oid and not x.indisvalid
+    ));
   end if;
   -- A rebuilt index is another one under the same name.
   select index::oid <> (step ->> 'oid')::oid and x.indisvalid into is_rebuilt from pg_catalog.pg_index x where x.indexrelid = index;
@@ -23470,7 +23518,7 @@ end;
 $$;
 
 comment on function nightshift.finish_reindex is
-  'Looks at what became of the rebuilding of an index since begin_reindex, and writes it down: {outcome: rebuilt, rebuiltMs, bytesBefore, bytesAfter} or {outcome: unfinished, tries: how often this run has tried it}, each with drops: statements that remove what it has left; {outcome: gone}. Errors: NS404, NS409 lease lost.';
+  'Looks at what became of the rebuilding of an index since begin_reindex, and writes it down: {outcome: rebuilt, rebuiltMs, bytesBefore, bytesAfter} or {outcome: unfinished, tries: how often this run has tried it}, each with drops: statements that remove what it has left; {outcome: gone, drops}. Errors: NS404, NS409 lease lost.';
 
 -- supabase/schema/vacuum/finish_vacuum.sql
 
@@ -27185,7 +27233,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '81ae4349046dc2cace402ff55c740fe5ba9abe7334cdb418ac8cf2b473de5fbf', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd800a0eeee238284787cfd15bd7c7f36950c2cbec1d3b23f59fecb9d30aef03e', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -44,8 +44,8 @@ async function fill(databaseUrl: string): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1, onnotice() {} });
   try {
     await sql.unsafe(`
-      insert into nightshift.retention_policies (relation, relation_name, drop_after, marker_column)
-      select c.oid, c.oid::regclass::text, '30 days', 'deleted_at'
+      insert into nightshift.retention_policies (relation, relation_name, drop_after, marker_column, created_at)
+      select c.oid, c.oid::regclass::text, '30 days', 'deleted_at', now() - interval '60 days'
       from pg_class c
       where c.relnamespace = 'app'::regnamespace and c.relname like 't\\_%' and c.relkind = 'r'
       order by c.oid limit ${policies};

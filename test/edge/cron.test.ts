@@ -488,6 +488,22 @@ describe('the watch', () => {
     expect((await watch())[0]?.text).toContain('retention-purge');
   });
 
+  it('does not leave it to functions whose messages nobody takes', async () => {
+    await fire(db.sql, 'nightshift schedule retention-purge');
+    await db.sql`
+      insert into nightshift.troubles (key, kind, subject, text, began_at)
+      values ('critical read_only database', 'critical', 'database', 'Read-only.', now() - interval '59 minutes')`;
+    await db.sql`
+      insert into nightshift.health_findings (check_name, subject, level, since, level_since)
+      values ('read_only', 'database', 'critical', now(), now())`;
+    await db.sql`select nightshift.take_troubles()`;
+    await letMinutesPass(db.sql, 121);
+    await db.sql`update nightshift.troubles set began_at = began_at - interval '121 minutes', claimed_until = null`;
+    await db.sql`select nightshift.take_troubles()`;
+    expect((await watch())[0]?.text).toContain('retention-purge');
+    await db.sql`truncate nightshift.troubles, nightshift.health_findings`;
+  });
+
   it('is silent about a run that takes hours, and tells of one that died', async () => {
     await fire(db.sql, 'nightshift schedule retention-purge');
     await db.sql`

@@ -83,9 +83,9 @@ describe('a run of an Edge Function', () => {
   });
 
   it('that is out of time is continued by the next, and each row goes once', async () => {
-    await fill('app.logs', 200);
-    await fill('app.orders', 200);
-    const { call } = await boot('retention-purge', { NIGHTSHIFT_HTTP_BUDGET_MS: '3000' });
+    await fill('app.logs', 400);
+    await fill('app.orders', 400);
+    const { call } = await boot('retention-purge', { NIGHTSHIFT_HTTP_BUDGET_MS: '6000' });
     const first = await call();
     expect(first).toMatchObject({ status: 202, body: { status: 'continued' } });
     const second = await (await boot()).call();

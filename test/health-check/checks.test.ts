@@ -69,6 +69,8 @@ describe.each(scenarios)('$check', (scenario) => {
       if (typeof undo === 'function') await undo();
     }
     expect(findingIn(await readCheck(db.sql, check, ahead))).toBeUndefined();
+    // Below Postgres 17 a fix may be to make commoner a member of who owns a view: then nothing can be kept from it.
+    await db.sql`revoke postgres from commoner`;
   });
 
   it('is unknown, and says why, when it cannot run', async () => {

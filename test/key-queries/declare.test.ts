@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { setUpDatabase } from '../support/database.ts';
 
 const db = setUpDatabase();
@@ -15,9 +15,7 @@ beforeAll(async () => {
     create function app.stable(n integer) returns integer language sql stable as 'select n + 1';
     create function app.hidden() returns integer language sql stable begin atomic; select app.volatile(); end;
     create view app.hiding as select app.volatile() as n from app.orders;
-    do $$ begin
-      if to_regrole('key_query_stranger') is null then create role key_query_stranger; end if;
-    end $$;
+    create role key_query_stranger;
     grant create, usage on schema app to key_query_stranger;
     set role key_query_stranger;
     create table app.strange (id integer);
@@ -26,9 +24,16 @@ beforeAll(async () => {
     create operator app.=== (leftarg = integer, rightarg = integer, function = pg_catalog.int4eq);
     reset role;
     grant select on app.strange to public;
+    create table app.parent (id integer);
+    create table app.child () inherits (app.parent);
+    create table app."strange child" () inherits (app.child);
+    alter table app."strange child" owner to key_query_stranger;
     create view app.of_strange as select id from app.strange;
   `);
 });
+afterAll(() =>
+  db.sql.unsafe('drop owned by key_query_stranger cascade; drop role key_query_stranger'),
+);
 beforeEach(() => db.sql`delete from nightshift.key_queries`);
 
 const add = async (sql: string, name = 'orders', max = 100) => {
@@ -117,6 +122,7 @@ describe('a key query is refused that', () => {
     ['does so in a view', 'select * from app.hiding', /app\.volatile\(\), which is volatile/],
     ['reads what is another’s', 'select * from app.strange', /app\.strange belongs to key_query_/],
     ['does so in a view of ours', 'select * from app.of_strange', /app\.strange belongs to/],
+    ['reads what inherits from ours', 'select * from app.parent', /strange child" belongs to key/],
     ['calls what is another’s', 'select app.strange_function()', /strange_function\(\), which bel/],
     ['casts to what is another’s', "select 'a'::app.strange_type", /type app\.strange_type, which/],
     ['compares by what is another’s', 'select 1 operator(app.===) 1', /operator.*===.*belongs to/],

@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
@@ -31,11 +31,12 @@ beforeAll(async () => {
     create table app.days_2 partition of app.days for values from ('2026-02-01') to ('2026-03-01');
     insert into app.days select date '2026-01-01' + n % 59, n from generate_series(1, 20000) n;
     analyze app.orders, app.days;
-    do $$ begin
-      if to_regrole('key_query_stranger') is null then create role key_query_stranger; end if;
-    end $$;
+    create role key_query_stranger;
   `);
 });
+afterAll(() =>
+  db.sql.unsafe('drop owned by key_query_stranger cascade; drop role key_query_stranger'),
+);
 beforeEach(() => db.sql`delete from nightshift.key_queries`);
 
 const add = (name: string, sql: string, maxMs = 3000) =>
@@ -249,6 +250,26 @@ describe('a query that was harmless when it was declared', () => {
       { level: 'unknown', findings: [{ detail: expect.stringContaining('alter_key_query(') }] },
     ]);
     await db.sql.unsafe('drop view if exists app.given').catch(() => {});
+  });
+
+  it('is not run again when a stranger has meanwhile made a function that its call fits better', async () => {
+    await db.sql.unsafe(`
+      create function app.slow(n numeric) returns numeric language plpgsql stable as 'begin perform pg_sleep(0.4); return n; end';
+      grant create, usage on schema app to key_query_stranger;`);
+    await add('slow', 'select app.slow(1)');
+    const checked = check();
+    await until('it is run', async () => {
+      const rows = await db.sql`
+        select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`;
+      return rows.length > 0;
+    });
+    await db.sql.unsafe(`
+      set role key_query_stranger;
+      create function app.slow(n integer) returns integer language sql stable as 'select n';
+      reset role;`);
+    await checked;
+    expect(await failures()).toEqual([{ failure: 'NS422', runs: 1 }]);
+    await db.sql.unsafe('drop function app.slow(integer), app.slow(numeric)');
   });
 
   it('tells nobody what is in the rows when it fails', async () => {

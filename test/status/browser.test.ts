@@ -254,7 +254,7 @@ describe.skipIf(whyNoBrowser)(
       });
     });
 
-    it('pauses and cancels', async () => {
+    it('pauses, cancels, and ends the pause', async () => {
       await suite.send({ quick: true });
       const [begun] = await suite.sql<{ id: string }[]>`
       select nightshift.begin_run('retention-purge', 'schedule') #>> '{run,id}' as id`;
@@ -265,16 +265,18 @@ describe.skipIf(whyNoBrowser)(
         await page.getByRole('button', { name: 'Pause all jobs' }).click();
         // All that a browser without Sec-Fetch-Site says of where it is.
         expect((await (await posted).allHeaders()).origin).toBe(functions.url);
-        await page.waitForURL(`${functions.url}/status`);
+        await page.getByText('Nightshift is paused').waitFor();
         await page.goto(`${functions.url}/status/runs/${begun?.id}`);
         await page.getByLabel('Why').fill('too slow');
         await page.getByRole('button', { name: 'Cancel this run' }).click();
         await page.getByText('Ada: too slow').waitFor();
+        expect(await suite.sql`select paused_reason from nightshift.settings`).toEqual([
+          { paused_reason: 'Ada: restoring a backup' },
+        ]);
+        await page.goto(`${functions.url}/status`);
+        await page.getByRole('button', { name: 'Let jobs run again' }).click();
+        await page.getByRole('button', { name: 'Pause all jobs' }).waitFor();
       });
-      expect(await suite.sql`select paused_reason from nightshift.settings`).toEqual([
-        { paused_reason: 'Ada: restoring a backup' },
-      ]);
-      await suite.sql`select nightshift.unpause()`;
     });
 
     it('does nothing for another site, whose form a browser sends', async () => {

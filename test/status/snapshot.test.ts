@@ -47,11 +47,17 @@ describe('the snapshot', () => {
       views: { total: 0, items: [], problem: null },
       partitions: { total: 0, items: [], problem: null },
     });
-    await db.sql`select nightshift.pause('a <b>migration</b>')`;
-    expect((await readStored(db.sql)).paused).toBeNull();
     const second = await lookAgain(db.sql);
-    expect(second.paused).toMatchObject({ reason: 'a <b>migration</b>' });
     expect(second.runId).not.toBe(first.runId);
+  });
+
+  it('tells of a pause from the moment that it begins to the moment that it ends', async () => {
+    await lookAgain(db.sql);
+    await db.sql`select nightshift.pause('a <b>migration</b>')`;
+    expect(await readStored(db.sql)).toMatchObject({ paused: { reason: 'a <b>migration</b>' } });
+    expect(await lookAgain(db.sql)).toMatchObject({ paused: { reason: 'a <b>migration</b>' } });
+    await db.sql`select nightshift.unpause()`;
+    expect((await readStored(db.sql)).paused).toBeNull();
   });
 
   it('says what each job is for in the words of the command line', async () => {
@@ -108,6 +114,41 @@ describe('the snapshot', () => {
   });
 });
 
+describe('a snapshot that takes too long', () => {
+  it('ends with the section that was stopped, and has had the health before', async () => {
+    await db.sql.unsafe(`
+      alter function nightshift.status_views rename to status_views_away;
+      create function nightshift.status_views(as_of timestamptz) returns jsonb language plpgsql as $$
+      begin raise query_canceled; end $$;`);
+    const status = await lookAgain(db.sql);
+    await db.sql.unsafe(`
+      drop function nightshift.status_views;
+      alter function nightshift.status_views_away rename to status_views;`);
+    expect(status.views).toMatchObject({ total: null, problem: /took too long/ });
+    for (const section of ['partitions', 'retention', 'trends'] as const)
+      expect(status[section]).toMatchObject({
+        total: null,
+        problem: 'There was no time left for it.',
+      });
+    for (const section of ['health', 'jobs', 'queries'] as const)
+      expect(status[section].problem).toBeNull();
+  });
+
+  it('asks once for each thing that it shows', async () => {
+    const calls = await db.sql.begin(async (sql) => {
+      await sql`set local track_functions = 'all'`;
+      await sql`select nightshift.describe_status(now())`;
+      return sql`
+        select funcname as name, calls::integer from pg_stat_xact_user_functions
+        where schemaname = 'nightshift' and funcname in ('describe_trends', 'describe_key_queries') order by 1`;
+    });
+    expect(calls).toEqual([
+      { name: 'describe_key_queries', calls: 1 },
+      { name: 'describe_trends', calls: 1 },
+    ]);
+  });
+});
+
 describe('health in the snapshot', () => {
   it('keeps what the last full check found through the quick ones, with its own time', async () => {
     await db.sql.unsafe('create materialized view app.empty as select 1 as a with no data');
@@ -133,6 +174,46 @@ describe('health in the snapshot', () => {
     expect(unknown.map(({ check }) => check)).not.toContain('read_only');
     expect(health.counts.unknown).toBeGreaterThanOrEqual(unknown.length);
     expect(headline.level).not.toBe('ok');
+  });
+
+  it('does not know what no full health check has looked at in 26 hours of quick ones', async () => {
+    await lookAgain(db.sql);
+    const soon = await lookAgain(db.sql);
+    expect(soon.health.items.filter(({ level }) => level === 'unknown')).toEqual([]);
+    await db.sql`update nightshift.runs set started_at = started_at - interval '27 hours' where job = 'health-check'`;
+    const { health, headline } = await lookAgain(db.sql);
+    const unknown = health.items.filter(({ level }) => level === 'unknown');
+    expect(unknown.map(({ check }) => check)).toContain('invalid_indexes');
+    expect(unknown.map(({ check }) => check)).not.toContain('read_only');
+    expect(health.counts.unknown).toBeGreaterThanOrEqual(unknown.length);
+    expect(headline.level).toBe('warning');
+    // Any full one counts, also for a check that is newer than it.
+    await lookAgain(db.sql, { quick: false });
+    await db.sql`delete from nightshift.health_results where check_name = 'invalid_indexes'`;
+    const after = await lookAgain(db.sql);
+    expect(after.health.items.filter(({ check }) => check === 'invalid_indexes')).toEqual([]);
+  });
+
+  it('takes for over what its list would begin with, also when the list has no room for all', async () => {
+    const found = (worst: string) => [
+      ...(worst === 'critical' ? [{ subject: 'app.worst', level: 'critical' }] : []),
+      ...Array.from({ length: 20 }, (_, n) => ({ subject: `app.t_${n}`, level: 'warning' })),
+    ];
+    const record = (worst: string) => {
+      const findings = found(worst).slice(0, 20);
+      const checks = [{ name: 'stale_views', findings, findingsTotal: 30 }];
+      return db.sql`select nightshift.record_health(${db.sql.json(checks)}, now())`;
+    };
+    const subjects = async () => {
+      const rows = await db.sql<{ subject: string }[]>`
+        select subject from nightshift.health_findings where check_name = 'stale_views'`;
+      return rows.map(({ subject }) => subject);
+    };
+    await record('critical');
+    expect(await subjects()).toContain('app.worst');
+    await record('warning');
+    expect(await subjects()).not.toContain('app.worst');
+    expect(await subjects()).toHaveLength(20);
   });
 
   it('says since when something is wrong, and since when it is that bad', async () => {
@@ -302,8 +383,8 @@ describe('a large installation', () => {
           execute format('create materialized view app.v%s as select * from app.t%s', n, n);
         end loop;
       end $$;
-      insert into nightshift.retention_policies (relation, relation_name, drop_after, marker_column)
-      select c.oid, c.oid::regclass::text, '30 days', 'deleted_at'
+      insert into nightshift.retention_policies (relation, relation_name, drop_after, marker_column, created_at)
+      select c.oid, c.oid::regclass::text, '30 days', 'deleted_at', now() - interval '60 days'
       from pg_class c where c.relnamespace = 'app'::regnamespace and c.relkind = 'r';
       insert into nightshift.refresh_policies (view, view_name, max_staleness)
       select c.oid, c.oid::regclass::text, '1 day' from pg_class c where c.relnamespace = 'app'::regnamespace and c.relkind = 'm';

@@ -166,6 +166,31 @@ describe('the verdict of a retention policy', () => {
     expect(await verdict()).toMatchObject({ verdict: 'unknown', residue: null });
   });
 
+  it('is not known of a policy that was declared since the last purge, whatever that left of another', async () => {
+    await purged(db.sql, 0, { [table]: { purged: 3, left: 0 } });
+    await db.sql`select nightshift.remove_retention_policy(${table})`;
+    await db.sql`select nightshift.add_retention_policy(${table}, '7 days')`;
+    expect(await verdict()).toMatchObject({
+      verdict: 'unknown',
+      since: expect.any(String),
+      backlog: [],
+    });
+  });
+
+  it('is not known once the policy keeps less than at the last purge', async () => {
+    await purged(db.sql, 0, { [table]: { purged: 3, left: 0 } });
+    await db.sql`select nightshift.alter_retention_policy(${table}, drop_after => '60 days')`;
+    expect(await verdict()).toMatchObject({ verdict: 'kept' });
+    await db.sql`select nightshift.alter_retention_policy(${table}, drop_after => '29 days')`;
+    expect(await verdict()).toMatchObject({
+      verdict: 'unknown',
+      sentence: 'Not known: Its policy keeps less than it did at the last purge.',
+      since: null,
+    });
+    await purged(db.sql, 0, { [table]: { left: 3 } });
+    expect(await verdict()).toMatchObject({ verdict: 'behind' });
+  });
+
   it('is off where the policy is, whatever its runs said', async () => {
     await purged(db.sql, 0, { [table]: { left: 7 } });
     await db.sql`select nightshift.alter_retention_policy(${table}, enabled => false)`;

@@ -55,6 +55,21 @@ describe('an estimate of bloat', () => {
     expect(await estimate(hollow.bloat + 1)).toEqual({});
   });
 
+  it('looks at the columns of what is large, and not at all that there are for each', async () => {
+    const read = await db.sql.begin(async (sql) => {
+      const rows = async () => {
+        const [row] = await sql<{ read: number }[]>`
+          select pg_stat_get_xact_tuples_returned('pg_attribute'::regclass)::integer as read`;
+        return row?.read ?? 0;
+      };
+      const before = await rows();
+      await sql`select * from nightshift.estimate_bloat(null, 1048576)`;
+      return (await rows()) - before;
+    });
+    const [all] = await db.sql`select count(*)::integer as n from pg_attribute`;
+    expect(read).toBeLessThan(all?.n);
+  });
+
   it('is within a tenth of what pgstattuple measures', async () => {
     await db.sql`create extension pgstattuple`;
     const { 'app.hollow': hollow = none } = await estimate();

@@ -299,6 +299,47 @@ describe('a rebuilding that breaks off', () => {
     expect(await invalid()).toEqual([]);
   });
 
+  it('is cleared away without keeping a migration from its lock', async () => {
+    const { release } = await writing();
+    const child = await spawnVacuum(db, ['--reindex', 'app.orders_pkey']);
+    await isNoted();
+    child.kill('SIGKILL');
+    await isOver();
+    await db.sql`update nightshift.runs set lease_expires_at = now() - interval '1 s' where status = 'running'`;
+    const running = rebuild('app.orders_pkey');
+    await until('what is left is being dropped', async () => {
+      const rows = await db.sql`
+        select from pg_stat_activity
+        where datname = current_database() and query like 'drop index concurrently%' and wait_event_type = 'Lock'`;
+      return rows.length > 0;
+    });
+    // Of who writes, this one is no hindrance.
+    const migration = db.connect();
+    await migration`set lock_timeout = '15s'`;
+    await migration`alter table app.orders alter column name set statistics 50`;
+    await release();
+    await running;
+  });
+
+  it.each([
+    ['dropped', 'drop index app.plain'],
+    ['renamed', 'alter index app.plain rename to other'],
+  ])('because its index is being %s leaves nothing behind', async (_, statement) => {
+    await db.sql`create index plain on app.orders (name, id)`;
+    const { release } = await writing();
+    let done: Promise<unknown> | undefined;
+    const finish_reindex = async () => {
+      await release();
+      await done;
+    };
+    const running = runVacuum(db, { reindex: ['app.plain'] }, { before: { finish_reindex } });
+    await isNoted();
+    done = db.connect().unsafe(statement).execute();
+    const { report } = await running;
+    expect(report.indexes).toMatchObject([{ status: 'skipped', fixes: [] }]);
+    expect(await invalid()).toEqual([]);
+  });
+
   it('because its index was dropped is no failure', async () => {
     const before = { begin_reindex: () => db.sql`drop index if exists app."the ""state"""` };
     const { run, report } = await runVacuum(db, { reindex: ['app."the ""state"""'] }, { before });
@@ -338,10 +379,8 @@ describe('a rebuilding that breaks off', () => {
 describe('an index of someone else', () => {
   it('is left, with the grant that is missing', async () => {
     await db.sql.unsafe(`
-      do $$ begin
-        if to_regrole('index_owner') is null then create role index_owner; end if;
-        if to_regrole('index_commoner') is null then create role index_commoner bypassrls in role pg_monitor; end if;
-      end $$;
+      create role index_owner;
+      create role index_commoner bypassrls in role pg_monitor;
       create table app.theirs (id integer primary key);
       alter table app.theirs owner to index_owner;`);
     await db.sql.unsafe(
@@ -358,6 +397,9 @@ describe('an index of someone else', () => {
       ]);
     } finally {
       await db.sql`alter function nightshift.plan_reindex owner to current_user`;
+      await db.sql.unsafe(
+        'drop owned by index_owner, index_commoner cascade; drop role index_owner, index_commoner',
+      );
     }
   });
 });

@@ -26,6 +26,14 @@ begin
 
     select array_agg(r.relation::oid) || 'nightshift.key_query_looked_at'::regclass::oid into relations
     from nightshift.view_reads('nightshift.key_query_looked_at', partitions => false) r;
+    -- Tables that inherit are read as well, and each has its owner. Partitions find_stranger follows by itself.
+    with recursive heir(oid) as (
+      select c.oid from pg_catalog.pg_class c where c.oid = any(relations) and c.relkind = 'r' and c.relhassubclass
+      union
+      select i.inhrelid from heir h join pg_catalog.pg_inherits i on i.inhparent = h.oid
+    )
+    select array_agg(distinct a.oid) into relations
+    from (select unnest(relations) union all select h.oid from heir h) a(oid);
     select array_agg(w.oid), string_agg(w.ev_action::text, ' ') into rules, tree
     from pg_catalog.pg_rewrite w
     join pg_catalog.pg_class c on c.oid = w.ev_class

@@ -23,7 +23,7 @@ comment on column nightshift.home.webhook_url is 'Where nightshift.watch posts w
 comment on column nightshift.home.told is 'What was posted last; null: nothing is wrong, or it has been told that all is well.';
 comment on column nightshift.home.told_request is 'The number that pg_net gave that request.';
 comment on column nightshift.home.functions_tell_at is
-  'When a function with a webhook of its own last looked for what there is to tell, to five minutes; null: never.';
+  'When a function with a webhook of its own last looked for what there is to tell, to five minutes, unless nobody took it for an hour; null: never.';
 
 alter table nightshift.home enable row level security;
 

@@ -6,9 +6,18 @@ as $$
 declare
   sections jsonb := '{}';
   section text;
+  document jsonb;
+  is_stopped boolean := false;
 begin
-  foreach section in array array['jobs', 'retention', 'views', 'partitions', 'health', 'trends', 'queries'] loop
-    sections := sections || jsonb_build_object(section, nightshift.status_section(section, as_of));
+  -- What matters most comes first, and what takes longest last.
+  foreach section in array array['health', 'jobs', 'queries', 'views', 'partitions', 'retention', 'trends'] loop
+    -- The clock of the statement timeout has run out, and starts anew only with the next call.
+    document := case
+      when is_stopped then '{"items": [], "total": null, "problem": "There was no time left for it."}'
+      else nightshift.status_section(section, as_of)
+    end;
+    is_stopped := is_stopped or coalesce((document ->> 'stopped')::boolean, false);
+    sections := sections || jsonb_build_object(section, document - 'stopped');
   end loop;
   return jsonb_build_object(
     'version', 1,
@@ -20,11 +29,10 @@ begin
       'bytes', pg_database_size(current_database())
     ),
     'projectUrl', (select h.project_url from nightshift.home h),
-    'paused', (select jsonb_build_object('since', s.paused_at, 'reason', s.paused_reason) from nightshift.settings s where s.paused),
     'headline', nightshift.status_headline(sections)
   ) || sections;
 end;
 $$;
 
 comment on function nightshift.describe_status is
-  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
+  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';

@@ -10,10 +10,12 @@ begin
   on conflict on constraint health_results_pkey do update set (checked_at, document) = (excluded.checked_at, excluded.document);
 
   -- What a check that could not run found before is not known to be over, and neither is what its list has no room for.
+  -- The list is worst first, so what is worse than its end would be in it.
   delete from nightshift.health_findings f
   using jsonb_array_elements(checks) c
   where f.check_name = c.value ->> 'name'
-    and (c.value ->> 'findingsTotal')::integer = jsonb_array_length(c.value -> 'findings')
+    and ((c.value ->> 'findingsTotal')::integer = jsonb_array_length(c.value -> 'findings')
+      or f.subject = '' or nightshift.level_rank(f.level) > nightshift.level_rank(c.value #>> '{findings,-1,level}'))
     and not exists (
       select from jsonb_array_elements(c.value -> 'findings') n
       where coalesce(n.value ->> 'subject', '') in ('', f.subject)

@@ -5,11 +5,19 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   with result as (
-    select c.name, c.title, c.healthy, c.why, c.unit, c.worse, r.checked_at, r.document,
+    select c.name, c.title, c.healthy, c.why, c.unit, c.worse, k.checked_at, r.document,
       -- What nobody has looked at for a night and two hours is not known, however well it was then.
-      coalesce(r.checked_at < status_health.as_of - interval '26 hours', false) as is_old
+      coalesce(k.checked_at < status_health.as_of - interval '26 hours', false) as is_old
     from nightshift.health_checks c
     left join nightshift.health_results r on r.check_name = c.name
+    -- One that was never made has been waited for since the last full health check or, where there was none, since the first quick one.
+    cross join lateral (
+      select coalesce(r.checked_at, (
+        select max(o.checked_at) from nightshift.health_results o join nightshift.health_checks f on f.name = o.check_name where not f.quick
+      ), (
+        select min(h.started_at) from nightshift.runs h where h.job = 'health-check' and not h.dry_run
+      ))
+    ) k(checked_at)
   ),
   found as (
     select r.name, r.title, r.why, r.unit, r.worse, r.checked_at, n.value ->> 'subject' as subject, n.value ->> 'level' as level,
@@ -41,7 +49,7 @@ as $$
       from (
         select case when r.is_old then 'unknown' else r.document ->> 'level' end as level, count(*) as checks
         from result r
-        where r.document is not null
+        where r.document is not null or r.is_old
         group by 1
       ) l
     ),
@@ -65,4 +73,4 @@ as $$
 $$;
 
 comment on function nightshift.status_health is
-  'The section health of the snapshot, from what record_health keeps: what is not ok, worst first (at most 100), each with its threshold, since when, and when its check last looked; counts of checks by level; the checks that found nothing. A check that nobody has made for 26 hours is unknown.';
+  'The section health of the snapshot, from what record_health keeps: what is not ok, worst first (at most 100), each with its threshold, since when, and when its check last looked; counts of checks by level; the checks that found nothing. A check that nobody has made for 26 hours, or ever in 26 hours of health checks, is unknown.';

@@ -4,8 +4,9 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+  -- Offset 0: else they would be described twice.
   select jsonb_build_object('items', d.document, 'total', jsonb_array_length(d.document))
-  from (select nightshift.describe_key_queries(status_queries.as_of)) d(document);
+  from (select nightshift.describe_key_queries(status_queries.as_of) offset 0) d(document);
 $$;
 
 comment on function nightshift.status_queries is

@@ -23,7 +23,7 @@ exception
   when query_canceled or others then
     get stacked diagnostics failure = message_text;
     raise log 'nightshift: the section % of the status could not be read: % (%)', section, failure, sqlstate;
-    return jsonb_build_object('items', '[]'::jsonb, 'total', null, 'problem', case
+    return jsonb_build_object('items', '[]'::jsonb, 'total', null, 'stopped', sqlstate = '57014', 'problem', case
       when sqlstate = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
       when sqlstate = '55P03' then 'Another session holds a lock on what it reads.'
       when sqlstate like 'NS%' then failure
@@ -33,4 +33,4 @@ end;
 $$;
 
 comment on function nightshift.status_section is
-  'What status_<section>(as_of) returns, {items, total, ...}, with problem: null; or no items, the total null, and in problem why it could not be read.';
+  'What status_<section>(as_of) returns, {items, total, ...}, with problem: null; or no items, the total null, in problem why it could not be read, and stopped: whether time ran out.';

@@ -14,9 +14,10 @@ declare
   present text[];
   news jsonb;
 begin
-  -- While functions tell, nightshift.watch need not.
+  -- While functions tell, nightshift.watch need not. What nobody takes from them for an hour, they do not tell.
   update nightshift.home h set functions_tell_at = now()
-  where h.functions_tell_at is null or h.functions_tell_at < now() - interval '5 minutes';
+  where (h.functions_tell_at is null or h.functions_tell_at < now() - interval '5 minutes')
+    and not exists (select from nightshift.troubles t where t.told_at is null and t.began_at < now() - interval '1 hour');
 
   insert into nightshift.troubles (key, kind, subject, text)
   select t.key, t.kind, t.subject, t.text from nightshift.current_troubles(now()) t

@@ -33,9 +33,14 @@ as $$
       from pg_catalog.pg_attribute a
       join pg_catalog.pg_class home on home.oid = a.attrelid
       join pg_catalog.pg_namespace n on n.oid = home.relnamespace
-      left join pg_catalog.pg_stats s
-        on s.schemaname = n.nspname and s.tablename = home.relname and s.attname = a.attname and not s.inherited
-      where a.attnum > 0 and not a.attisdropped and case l.relkind
+      -- Each by its index: else the columns of all tables would be gone through for each of these.
+      left join lateral (
+        select t.attname, t.avg_width, t.null_frac
+        from pg_catalog.pg_stats t
+        where t.schemaname = n.nspname and t.tablename = home.relname and t.attname = a.attname and not t.inherited
+        limit 1
+      ) s on true
+      where a.attrelid in (l.oid, l.table_oid) and a.attnum > 0 and not a.attisdropped and case l.relkind
         when 'i' then
           a.attrelid = l.table_oid and a.attnum = any(array(
             select k from pg_catalog.pg_index x, unnest(x.indkey::smallint[]) k where x.indexrelid = l.oid and k > 0

@@ -19,7 +19,13 @@ begin
       hint = 'Call nightshift.begin_reindex first.';
   end if;
   if index is null then
-    return '{"outcome": "gone", "drops": []}';
+    -- Whoever dropped or renamed it did not know what was being built for it.
+    return jsonb_build_object('outcome', 'gone', 'drops', (
+      select coalesce(jsonb_agg(format('drop index concurrently %s', c.oid::regclass)), '[]')
+      from jsonb_array_elements_text(step -> 'built') b
+      join pg_catalog.pg_class c on c.oid = b::oid and c.relname ~ '_cc(new|old)\d*$'
+      join pg_catalog.pg_index x on x.indexrelid = c.oid and not x.indisvalid
+    ));
   end if;
   -- A rebuilt index is another one under the same name.
   select index::oid <> (step ->> 'oid')::oid and x.indisvalid into is_rebuilt from pg_catalog.pg_index x where x.indexrelid = index;
@@ -55,4 +61,4 @@ end;
 $$;
 
 comment on function nightshift.finish_reindex is
-  'Looks at what became of the rebuilding of an index since begin_reindex, and writes it down: {outcome: rebuilt, rebuiltMs, bytesBefore, bytesAfter} or {outcome: unfinished, tries: how often this run has tried it}, each with drops: statements that remove what it has left; {outcome: gone}. Errors: NS404, NS409 lease lost.';
+  'Looks at what became of the rebuilding of an index since begin_reindex, and writes it down: {outcome: rebuilt, rebuiltMs, bytesBefore, bytesAfter} or {outcome: unfinished, tries: how often this run has tried it}, each with drops: statements that remove what it has left; {outcome: gone, drops}. Errors: NS404, NS409 lease lost.';

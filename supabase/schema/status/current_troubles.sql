@@ -27,16 +27,17 @@ as $$
     join nightshift.runs last on last.id = s.last_run
     where s.partial_in_row > 0 and s.failed_in_row = 0 and s.lost_in_row = 0 and s.job <> 'health-check'
     union all
-    select 'missed ' || f.subject, 'missed', f.subject, 'It has not done its work for longer than it should be.', true
+    -- What a check could not look at this time is not known to be over, as above.
+    select 'missed ' || f.subject, 'missed', f.subject, 'It has not done its work for longer than it should be.', f.level <> 'unknown'
     from nightshift.health_findings f
-    where f.check_name in ('job_missed', 'late_schedules') and f.level in ('warning', 'critical')
+    where f.check_name in ('job_missed', 'late_schedules') and f.level in ('warning', 'critical', 'unknown')
     union all
-    select format('critical %s %s', f.check_name, f.subject), 'critical', f.subject, c.title || '.', true
+    select format('critical %s %s', f.check_name, f.subject), 'critical', f.subject, c.title || '.', f.level = 'critical'
     from nightshift.health_findings f
     join nightshift.health_checks c on c.name = f.check_name
-    where f.level = 'critical' and f.check_name not in ('job_missed', 'jobs_failing', 'jobs_lost', 'jobs_partial', 'late_schedules')
+    where f.level in ('critical', 'unknown') and f.check_name not in ('job_missed', 'jobs_failing', 'jobs_lost', 'jobs_partial', 'late_schedules')
   ) t(key, kind, subject, text, opens)
-  order by t.key;
+  order by t.key, t.opens desc;
 $$;
 
 comment on function nightshift.current_troubles is

@@ -9,7 +9,7 @@ import { isSameToken } from '../functions/_shared/tokens.ts';
 import { statusPages } from '../functions/status/endpoints.ts';
 
 export interface PageServer {
-  /** Opens the page, once: whoever sees it in a list of processes comes too late. */
+  /** Opens the page, once. The command that opens a browser has it in the list of processes, where others may read it. */
   url: string;
   close(): void;
 }
@@ -18,8 +18,9 @@ const newSecret = () => randomBytes(24).toString('base64url');
 
 /** The status page for this machine alone, for reading. Ends when it is closed. */
 export async function servePage(rpc: Rpc, projectUrl: string): Promise<PageServer> {
-  const session = newSecret();
-  let key: string | undefined = newSecret();
+  const key = newSecret();
+  let session: string | undefined;
+  let isOver = false;
   const tokens = { statusToken: newSecret(), httpToken: undefined };
   const server = createServer(async (request, response) => {
     const { statusCode, headers, body } = await answer(request);
@@ -35,21 +36,26 @@ export async function servePage(rpc: Rpc, projectUrl: string): Promise<PageServe
   // Cookies are those of all ports of a machine.
   const cookie = `nightshift-${port}`;
 
+  /** Whoever comes first may be the one who read the address, so that a second one ends it for both. */
+  function open(isKnown: boolean): HttpResponse {
+    const headers = { location: '/status', 'referrer-policy': 'no-referrer' };
+    if (isKnown) return { statusCode: 303, headers, body: '' };
+    isOver ||= session !== undefined;
+    session = isOver ? undefined : newSecret();
+    if (isOver)
+      return { ...nothing, body: `Somebody else has opened this address. ${nothing.body}` };
+    const setCookie = `${cookie}=${session}; Path=/; HttpOnly; SameSite=Strict`;
+    return { statusCode: 303, headers: { ...headers, 'set-cookie': setCookie }, body: '' };
+  }
+
   async function answer(incoming: IncomingMessage): Promise<HttpResponse> {
     const path = incoming.url ?? '/';
     // Another name that leads here is one that somebody else has given to this machine.
     if (incoming.headers.host !== host || incoming.method !== 'GET') return nothing;
-    if (key !== undefined && isSameToken(path, `/open/${key}`)) {
-      key = undefined;
-      const headers = {
-        location: '/status',
-        'set-cookie': `${cookie}=${session}; Path=/; HttpOnly; SameSite=Strict`,
-        'referrer-policy': 'no-referrer',
-      };
-      return { statusCode: 303, headers, body: '' };
-    }
     const given = new RegExp(`(?:^|; *)${cookie}=([^;]*)`).exec(incoming.headers.cookie ?? '')?.[1];
-    if (!isSameToken(given ?? '', session)) return nothing;
+    const isKnown = isSameToken(given ?? '', session);
+    if (isSameToken(path, `/open/${key}`)) return open(isKnown);
+    if (!isKnown) return nothing;
     const request: HttpRequest = {
       method: 'GET',
       path,

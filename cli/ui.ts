@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { timeMs } from '../functions/_shared/clock.ts';
 import type { ErrorDocument } from '../functions/_shared/errors.ts';
-import { count, duration, utc } from '../functions/_shared/figures.ts';
+import { duration, many, utc } from '../functions/_shared/figures.ts';
 import type { Fix } from '../functions/_shared/fix.ts';
 import type { RunDocument } from '../functions/_shared/ledger.ts';
 import { asCalled, nightshift } from './installation/origin.ts';
@@ -9,12 +9,7 @@ import { table } from './table.ts';
 import { broken, inWindow, windowColumns } from './window.ts';
 import { onCommandLine } from './words.ts';
 
-export { age, bytes, count, duration, utc } from '../functions/_shared/figures.ts';
-
-/** One policy, two policies. */
-export function many(value: number, one: string, more = `${one}s`): string {
-  return `${count(value)} ${value === 1 ? one : more}`;
-}
+export { age, bytes, count, duration, many, utc } from '../functions/_shared/figures.ts';
 
 export function printJson(document: unknown): void {
   console.log(asCalled(JSON.stringify(document, null, 2)));

@@ -2,11 +2,15 @@ import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import {
   type Forecast,
-  type Growth,
   type TableTrend,
   type Trends,
   trends as trendsDocument,
 } from '../../functions/_shared/trends.ts';
+import {
+  growthInWords,
+  roomInWords,
+  signedBytes,
+} from '../../functions/_shared/trends-in-words.ts';
 import { connect } from '../connect.ts';
 import { bars } from '../sparkline.ts';
 import { table } from '../table.ts';
@@ -64,8 +68,8 @@ function showChart(days: string[], values: (number | null)[], inWords: (value: n
 function showDatabase({ daily, growth, forecast }: Trends['database']): void {
   heading(`Database: ${bytes(daily.bytes.at(-1) ?? 0)}`);
   showChart(daily.days, daily.bytes, bytes);
-  showGrowth(growth);
-  say(forecastInWords(forecast));
+  say(growthInWords(growth));
+  showRoom(forecast);
   const connections = daily.connections.filter((value) => value !== null);
   if (connections.length > 0) {
     say(
@@ -74,58 +78,15 @@ function showDatabase({ daily, growth, forecast }: Trends['database']): void {
   }
 }
 
-function showGrowth({ points, stepOn, stepBytes, ...growth }: Growth): void {
-  if (stepOn !== null && stepBytes !== null) {
-    say(`It went to another level on ${stepOn}: ${signedBytes(stepBytes)}.`);
-  }
-  if (growth.bytesPerDay28 === null) {
-    say(`Growth: not known yet, after ${points} of the 14 whole days that it takes.`);
-    return;
-  }
-  const windows = [
-    [growth.bytesPerDay7, 7],
-    [growth.bytesPerDay28, 28],
-  ] as const;
-  const said = windows.flatMap(([perDay, days]) =>
-    perDay === null
-      ? []
-      : `${signedBytes(perDay)} a day (${signedBytes(perDay * 7)} a week) over the last ${days} days`,
-  );
-  say(`Growth: ${said.join(', ')}.`);
-}
+const colours: Partial<Record<Forecast['state'], 'red' | 'yellow'>> = {
+  full: 'red',
+  growing: 'yellow',
+};
 
-const limitsInWords = {
-  database: 'for the database',
-  disk: 'of the disk, the write-ahead log included',
-  plan: 'of the plan',
-} as const;
-
-function forecastInWords(forecast: Forecast): string {
-  const { state, limitKind, earliestDays, latestDays } = forecast;
-  if (limitKind === null) {
-    return 'Room: not known. Say how much there is with size_limit_bytes and size_limit_kind in nightshift.settings.';
-  }
-  const used = `${forecast.usedPercent}% of ${bytes(forecast.limitBytes ?? 0)} ${limitsInWords[limitKind]}`;
-  switch (state) {
-    case 'full':
-      return styleText('red', `Room: none, ${used} are used.`);
-    case 'room':
-      return `Room: ${used} are used; nothing is foretold below 60%.`;
-    case 'not growing':
-      return `Room: ${used} are used, and for a year it does not get full.`;
-    case 'growing':
-      return styleText(
-        'yellow',
-        `Room: ${used} are used; in a straight line, full ${daysInWords(earliestDays, latestDays)}.`,
-      );
-    default:
-      return `Room: ${used} are used; nothing is foretold from fewer than 14 whole days.`;
-  }
-}
-
-function daysInWords(earliest: number | null, latest: number | null): string {
-  if (latest === null) return `in ${earliest} days, or not within a year`;
-  return earliest === latest ? `in ${latest} days` : `in ${earliest} to ${latest} days`;
+function showRoom(forecast: Forecast): void {
+  const colour = colours[forecast.state];
+  const words = roomInWords(forecast);
+  say(colour ? styleText(colour, words) : words);
 }
 
 function showTables(tables: TableTrend[]): void {
@@ -156,7 +117,7 @@ function showTables(tables: TableTrend[]): void {
 function showTable({ table, daily, growth, rowsLeftSince }: TableTrend): void {
   heading(`${table}: ${bytes(daily.bytes.at(-1) ?? 0)}`);
   showChart(daily.days, daily.bytes, bytes);
-  showGrowth(growth);
+  say(growthInWords(growth));
   const figures = [
     ['About so many rows', daily.liveRows],
     ['Dead rows', daily.deadRows],
@@ -190,8 +151,4 @@ const perWeek = (perDay: number | null) => shown(perDay, (value) => signedBytes(
 
 function shown(value: number | null | undefined, inWords: (value: number) => string): string {
   return value === null || value === undefined ? '-' : inWords(value);
-}
-
-function signedBytes(value: number): string {
-  return `${value < 0 ? '-' : '+'}${bytes(Math.abs(value))}`;
 }

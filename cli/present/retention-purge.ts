@@ -116,7 +116,9 @@ function childrenOf({ children }: PurgeStep): number {
 }
 
 function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
+  const stay = step.rowsBlocked + step.rowsRefused;
   if (step.reason) say(`${step.relation}: ${step.reason}`);
+  else if (stay > 0) note(`${step.relation}: ${count(stay)} would stay`);
   const showFixOf = (subject: string) => {
     for (const { fix } of step.fixes.filter((found) => found.subject === subject)) {
       showFix(fix, '    ');

@@ -4,6 +4,11 @@ export function count(value: number, exact = true): string {
   return `${exact ? '' : '~'}${number.format(value)}`;
 }
 
+/** One policy, two policies. */
+export function many(value: number, one: string, more = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : more}`;
+}
+
 const byteUnits = ['B', 'KB', 'MB', 'GB', 'TB'];
 
 export function bytes(value: number): string {

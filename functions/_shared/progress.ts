@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { count, many } from './figures.ts';
 
 /** What a job may have written down of one table or view, in the transaction that did the work. */
 const step = z.object({
@@ -22,21 +23,17 @@ export function progressInWords(document: unknown): string {
   const sum = (pick: (of: z.output<typeof step>) => number) =>
     steps.reduce((total, each) => total + pick(each), 0);
   const dueRows = Object.values(backlogs).reduce((total, each) => total + each.dueRows, 0);
-  const counted: [number, string][] = [
-    [sum(({ created }) => created.length), 'partitions made'],
-    [sum(({ retired }) => retired.length), 'partitions retired'],
-    [sum(({ dropped }) => dropped.length), 'partitions dropped'],
-    [sum(({ refreshedMs }) => (refreshedMs === undefined ? 0 : 1)), 'views refreshed'],
-    [sum(({ vacuumedMs }) => (vacuumedMs === undefined ? 0 : 1)), 'tables vacuumed'],
+  const counted: [number, string, string][] = [
+    [sum(({ created }) => created.length), 'partition', 'made'],
+    [sum(({ retired }) => retired.length), 'partition', 'retired'],
+    [sum(({ dropped }) => dropped.length), 'partition', 'dropped'],
+    [sum(({ refreshedMs }) => (refreshedMs === undefined ? 0 : 1)), 'view', 'refreshed'],
+    [sum(({ vacuumedMs }) => (vacuumedMs === undefined ? 0 : 1)), 'table', 'vacuumed'],
   ];
-  const parts = counted.filter(([n]) => n > 0).map(([n, what]) => `${inDigits(n)} ${what}`);
+  const parts = counted.filter(([n]) => n > 0).map(([n, one, done]) => `${many(n, one)} ${done}`);
   if (dueRows > 0) {
-    const purged = inDigits(sum(({ rowsPurged }) => rowsPurged));
-    parts.unshift(`${purged} of about ${inDigits(dueRows)} due rows purged`);
+    const purged = count(sum(({ rowsPurged }) => rowsPurged));
+    parts.unshift(`${purged} of about ${count(dueRows)} due rows purged`);
   }
   return parts.join(', ') || 'nothing done yet';
-}
-
-function inDigits(n: number): string {
-  return new Intl.NumberFormat('en').format(n);
 }

@@ -2,13 +2,14 @@
 const example = String.raw`(?!\S*:\.\.\.@)`;
 
 const patterns: [RegExp, string][] = [
-  // postgres://user:password@host, whatever the scheme.
-  [new RegExp(String.raw`\b([a-z][a-z0-9+.-]*://)${example}[^\s/]*@`, 'gi'), '$1[redacted]@'],
+  // postgres://user:password@host, whatever the scheme, which is short, so that a long text takes no time.
+  [new RegExp(String.raw`([a-z][a-z0-9+.-]{0,30}://)${example}[^\s/]*@`, 'gi'), '$1[redacted]@'],
   [
     /\b(\w*(?:password|passwd|secret|token|api_?key))=("[^"]*"|'[^']*'|[^\s,;&]+)/gi,
     '$1=[redacted]',
   ],
   [/\b(password|passwd)\s*:\s*\S+/gi, '$1: [redacted]'],
+  [/("\w*(?:password|passwd|secret|token|api_?key)"\s*:\s*)"(?:[^"\\]|\\.)*"/gi, '$1"[redacted]"'],
   [/\beyJ[\w-]{6,}\.[\w-]+\.[\w-]*/g, '[redacted]'],
   [/\bsb_secret_[\w-]{6,}/g, '[redacted]'],
   [/\bBearer +[\w.~+/-]{8,}=*/gi, 'Bearer [redacted]'],

@@ -15,5 +15,5 @@ export function requireSameOrigin({ headers }: Pick<HttpRequest, 'headers'>): vo
 }
 
 function isOf(origin: string | undefined, host: string | undefined): boolean {
-  return origin !== undefined && URL.parse(origin)?.host === (host ?? '');
+  return host !== undefined && URL.parse(origin ?? '')?.host === host;
 }

@@ -35,22 +35,22 @@ export async function requireSteering(request: HttpRequest, tools: Tools): Promi
 
 /** Who may start and stop runs, where no reason is asked for. */
 export async function requireSteerer(request: HttpRequest, tools: Tools): Promise<string> {
-  const { tokens, clock } = tools;
+  const { tokens, rpc, clock } = tools;
   if (!tokens.httpToken) {
     throw new NightshiftError('NS404', 'Runs cannot be started or stopped here', {
       hint: 'Set NIGHTSHIFT_HTTP_TOKEN, and log in with it.',
     });
   }
-  const name = nameOf(request, tokens, clock);
-  await admit('steer', request, tools.rpc);
-  return name;
-}
-
-function nameOf(request: HttpRequest, tokens: Tokens, clock: Clock): string {
   if (request.headers.authorization !== undefined) {
     requireTrust(request, tokens.httpToken);
     return 'an HTTP call';
   }
+  const name = nameInBrowser(request, tokens, clock);
+  await admit('steer', request, rpc);
+  return name;
+}
+
+function nameInBrowser(request: HttpRequest, tokens: Tokens, clock: Clock): string {
   requireSameOrigin(request);
   const session = readSession(request, tokens, clock);
   if (!session) {

@@ -61,7 +61,10 @@ export function createTeller(webhook: Webhook, projectUrl: string, clock: Clock)
       const isKnown = unreachableSinceMs !== undefined && nowMs < unreachableSinceMs + againMs;
       if (httpStatusOf(error) < 500 || isKnown) return;
       try {
-        const text = `No run can begin (${error.code}): ${error.message}.`;
+        const { code, message } = error.describe();
+        // As in the database: the message of a defect comes from wherever it was thrown, and may say anything.
+        const why = code === 'NS500' ? 'the log of the function has the reason' : message;
+        const text = `No run can begin (${code}): ${why}.`;
         await webhook.send({ ...nothing, type: 'nightshift.unreachable', text });
         unreachableSinceMs = nowMs;
       } catch (thrown) {

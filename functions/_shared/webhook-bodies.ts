@@ -1,3 +1,4 @@
+import { cutTo } from './cut.ts';
 import type { WebhookFormat } from './webhook-settings.ts';
 
 export interface Trouble {
@@ -93,7 +94,7 @@ const labels = {
 function cut(line: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
   const clean = line.replace(/[\u0000-\u001f\u007f\u2028\u2029]+/g, ' ');
-  return clean.length <= longestLine ? clean : `${clean.slice(0, longestLine - 1)}…`;
+  return clean.length <= longestLine ? clean : `${cutTo(longestLine - 1, clean)}…`;
 }
 
 function forSlack(text: string): string {
@@ -101,7 +102,8 @@ function forSlack(text: string): string {
 }
 
 function forDiscord(text: string): string {
-  return text.replace(/[\\*_~`|<>[\]()#@]/g, '\\$&');
+  // The colon is that of an address, which would be a link.
+  return text.replace(/[\\*_~`|<>[\]()#@:]/g, '\\$&');
 }
 
 /** In runs of text, which a card shows as they are; a block of text would have markup. */

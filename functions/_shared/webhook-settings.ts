@@ -58,12 +58,12 @@ export function readWebhook(environment: Record<string, string | undefined>): {
   return { webhook: isWrong ? undefined : { url: url.href, format, key }, problems };
 }
 
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/;
+
 /** As Standard Webhooks writes it. */
 function keyIn(secret: string | undefined): Uint8Array | undefined {
-  const encoded = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret ?? '')?.[1];
-  if (encoded === undefined) return undefined;
-  const bytes = Uint8Array.from(atob(encoded.padEnd(Math.ceil(encoded.length / 4) * 4, '=')), (c) =>
-    c.charCodeAt(0),
-  );
+  const encoded = /^whsec_(.*)$/.exec(secret ?? '')?.[1];
+  if (encoded === undefined || !base64.test(encoded)) return undefined;
+  const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
   return bytes.length >= 24 && bytes.length <= 64 ? bytes : undefined;
 }

@@ -73,7 +73,8 @@ function notTaken(url: string, why: string): NightshiftError {
 function reasonOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return 'unknown error';
   if (thrown.name === 'TimeoutError') return `no answer within ${timeoutMs / 1_000} s`;
-  const { cause } = thrown;
-  if (!(cause instanceof Error)) return thrown.name;
-  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
+  const cause = thrown.cause instanceof Error ? thrown.cause : thrown;
+  if ('code' in cause && typeof cause.code === 'string') return cause.code;
+  // Deno names the whole address there.
+  return cause.message.replace(/\bhttps?:\/\/[^\s)]*/gi, 'the address');
 }

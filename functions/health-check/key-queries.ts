@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { toNightshiftError } from '../_shared/errors.ts';
+import { repeatLook, toNightshiftError } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { inTurn, measuresKeyQueries } from './rules.ts';
@@ -21,7 +21,8 @@ export async function measureKeyQueries(
 ): Promise<void> {
   if (!measuresKeyQueries(input)) return;
   try {
-    const names = inTurn(await rpc.call('describe_key_queries', {}, keyQueries));
+    const known = await rpc.call('describe_key_queries', {}, keyQueries, { retry: repeatLook });
+    const names = inTurn(known);
     const unusual: string[] = [];
     let done = 0;
     const measure = async (name: string) => {

@@ -1,9 +1,9 @@
-import { count } from '../_shared/figures.ts';
+import { count, many } from '../_shared/figures.ts';
 import { html, type Markup } from '../_shared/markup.ts';
 import type { Room } from './room.ts';
 import type { Status, StatusFinding } from './schema.ts';
 import { heading, more, problemOf } from './section.ts';
-import { ago, fix, many, measured, state, type Tone, time } from './words.ts';
+import { ago, fix, measured, state, type Tone, time } from './words.ts';
 
 const tones: Record<StatusFinding['level'], Tone> = {
   critical: 'bad',

@@ -66,7 +66,7 @@ ${
   html`<p class="notice ${tone}">${lastError.message} <span class="quiet">(${lastError.code})</span>${lastError.hint !== null && html`<br>${lastError.hint}`}</p>`
 }
 ${job.runs.length > 0 && html`<ol class="strip" aria-label="The last ${job.runs.length} runs of ${job.job}">${job.runs.toReversed().map((run) => inStrip(run, root))}</ol>`}
-${steers && html`<p class="actions"><a class="button" href="${root}status/jobs/${job.job}">Run ${job.job}…</a>${lastRun?.finishedAt === null && html` <a class="button" href="${root}status/runs/${lastRun.id}">Cancel the run…</a>`}</p>`}
+${steers && job.state !== 'notUsed' && html`<p class="actions"><a class="button" href="${root}status/jobs/${job.job}">Run ${job.job}…</a>${lastRun?.finishedAt === null && html` <a class="button" href="${root}status/runs/${lastRun.id}">Cancel the run…</a>`}</p>`}
 </article>`;
 }
 

@@ -1,11 +1,11 @@
 import { timeMs } from '../_shared/clock.ts';
-import { bytes, count } from '../_shared/figures.ts';
+import { bytes, count, many } from '../_shared/figures.ts';
 import { html, type Markup } from '../_shared/markup.ts';
 import { timeLine } from './charts.ts';
 import type { Room } from './room.ts';
 import type { Status, StatusPartitions } from './schema.ts';
 import { heading, more, problemOf } from './section.ts';
-import { many, state, type Tone, time } from './words.ts';
+import { state, type Tone, time } from './words.ts';
 
 /** As many as can be told apart in a row. */
 const mostPartitions = 60;

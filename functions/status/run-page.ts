@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { timeMs } from '../_shared/clock.ts';
 import type { Page } from '../_shared/document.ts';
-import { age, bytes, count, duration } from '../_shared/figures.ts';
+import { age, bytes, count, duration, many } from '../_shared/figures.ts';
 import { type RunDocument, storedError } from '../_shared/ledger.ts';
 import { html, type Markup } from '../_shared/markup.ts';
 import { progressInWords } from '../_shared/progress.ts';
@@ -10,7 +10,7 @@ import { banner, type Viewer } from './page.ts';
 import { script } from './script.ts';
 import { more, tableOf } from './section.ts';
 import { styles } from './styles.ts';
-import { fix, many, runTones, state, type Tone, time } from './words.ts';
+import { fix, runTones, state, type Tone, time } from './words.ts';
 
 const fixes = z.array(z.object({ subject: z.string(), fix: z.string() }));
 
@@ -18,6 +18,7 @@ const fixes = z.array(z.object({ subject: z.string(), fix: z.string() }));
 const step = z.looseObject({
   relation: z.string().optional(),
   view: z.string().optional(),
+  index: z.string().optional(),
   table: z.string().optional(),
   status: z.string().optional(),
   outcome: z.string().optional(),
@@ -29,7 +30,13 @@ const step = z.looseObject({
 });
 type Step = z.output<typeof step>;
 
-const report = z.looseObject({ steps: z.array(step).default([]) });
+const report = z.looseObject({
+  steps: z.array(step).default([]),
+  /** Those that were to be rebuilt. */
+  indexes: z.array(step).default([]),
+  /** Why the run was skipped. */
+  message: z.string().optional(),
+});
 
 const mostSteps = 100;
 
@@ -37,7 +44,17 @@ const mostSteps = 100;
 export function runPage(run: RunDocument, viewer: Viewer, nowMs: number): Page {
   const { root, session } = viewer;
   const isRunning = run.status === 'running' || run.status === 'continued';
-  const { steps, ...totals } = report.catch({ steps: [] }).parse(run.report ?? {});
+  const {
+    steps: ofTables,
+    indexes,
+    message,
+    ...totals
+  } = report.catch({ steps: [], indexes: [] }).parse(run.report ?? {});
+  const steps = [...ofTables, ...indexes];
+  const inAll = inTotal(
+    { ...totals, indexesRebuilt: having('rebuilt', indexes), due: having('due', steps) },
+    run.dryRun,
+  );
   const error = storedError.safeParse(run.error).data;
   const tone = runTones[run.status] ?? 'quiet';
   const steers = session.access === 'steer';
@@ -48,7 +65,7 @@ ${banner(viewer, 'a run')}
 <div class="verdict ${tone}">
 <p>${state(run.status, tone)}</p>
 <h1>${title}</h1>
-<p>${isRunning ? html`<span data-live="${root}status/runs/${run.id}/progress">${progressInWords(run.progress)}</span>` : html`${run.dryRun && 'Nothing was changed. What a run would do: '}${inTotal(totals, run.dryRun)}`}</p>
+<p>${isRunning ? html`<span data-live="${root}status/runs/${run.id}/progress">${progressInWords(run.progress)}</span>` : message !== undefined && run.status === 'skipped' ? message : html`${run.dryRun && 'Nothing was changed. What a run would do: '}${inAll}`}</p>
 ${error !== undefined && html`<p class="notice ${tone}">${error.message} <span class="quiet">(${error.code})</span>${error.detail !== undefined && html`<br>${error.detail}`}${error.hint !== undefined && html`<br>${error.hint}`}</p>`}
 </div>
 <dl>
@@ -78,6 +95,7 @@ const stepTones: Record<string, Tone> = {
   ...runTones,
   refreshed: 'good',
   vacuumed: 'good',
+  rebuilt: 'good',
   unchanged: 'good',
   due: 'info',
   waiting: 'warn',
@@ -106,8 +124,10 @@ ${
 ${more({ items: all, total: all.length }, 'steps', steps.length)}</section>`;
 }
 
-const nameOf = ({ relation, view, table }: Step) => relation ?? view ?? table ?? '';
+const nameOf = ({ relation, view, index, table }: Step) => relation ?? view ?? index ?? table ?? '';
 const wordOf = ({ status, outcome }: Step) => status ?? outcome ?? 'done';
+const having = (word: string, steps: readonly Step[]) =>
+  steps.filter((one) => wordOf(one) === word).length;
 const toneOf = (one: Step) => stepTones[wordOf(one)] ?? 'quiet';
 
 /** What is to be read of a step: why something is left, what to do, what went wrong. */
@@ -129,7 +149,7 @@ function inFull(one: Step, isDry: boolean): Markup {
   const tone = toneOf(one);
   return html`<article class="finding ${tone}">
 <h3>${state(wordOf(one), tone)} <code>${nameOf(one)}</code></h3>
-<p>${inTotal(one, isDry)}</p>
+<p>${wordOf(one) === 'due' ? inFigures(one, isDry) : inTotal(one, isDry)}</p>
 ${wordsOf(one)}
 </article>`;
 }
@@ -139,16 +159,21 @@ function sentence(reason: string | undefined): string | undefined {
   return reason?.includes(' ') ? reason : undefined;
 }
 
-/** Figures that are not zero, and what was made or taken away, under the names that the report has for them. */
 function inTotal(figures: Record<string, unknown>, isDry: boolean): string {
+  return inFigures(figures, isDry) || (isDry ? 'nothing' : 'Nothing was done.');
+}
+
+/** Figures that are not zero, and what was made or taken away, under the names that the report has for them. */
+function inFigures(figures: Record<string, unknown>, isDry: boolean): string {
   const parts = Object.entries(figures).flatMap(([name, value]) => {
     if (ofTheWork.has(name) || (isDry && name === 'rowsLeft')) return [];
-    if (typeof value === 'number' && value !== 0) return [inWords(name, value)];
+    if (typeof value === 'number' && value !== 0) {
+      return [`${figures[`${name}Exact`] === false ? '~' : ''}${inWords(name, value)}`];
+    }
     if (!listed.has(name) || !Array.isArray(value) || value.length === 0) return [];
     return [inWords(name, value.length)];
   });
-  const words = parts.join(', ');
-  return words || (isDry ? 'nothing' : 'Nothing was done.');
+  return parts.join(', ');
 }
 
 const listed = new Set(['created', 'retired', 'dropped', 'blocked', 'kept', 'checks']);
@@ -163,6 +188,8 @@ const ofTheWork = new Set([
 ]);
 
 function inWords(name: string, value: number): string {
+  const [, when] = /^bytes(Before|After)$/.exec(name) ?? [];
+  if (when !== undefined) return `${bytes(value)} ${when.toLowerCase()}`;
   const [, noun = name, unit] = /^(.*?)(Ms|Seconds|Bytes|Days)?$/.exec(name) ?? [];
   const words = noun.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   switch (unit) {

@@ -1,5 +1,5 @@
 import { isoTime, timeMs } from '../_shared/clock.ts';
-import { age, bytes, count, duration } from '../_shared/figures.ts';
+import { age, bytes, count, duration, many } from '../_shared/figures.ts';
 import { html, type Markup } from '../_shared/markup.ts';
 import type { StatusFinding } from './schema.ts';
 
@@ -55,7 +55,7 @@ export function measured(value: number, unit: StatusFinding['unit']): string {
     case 'milliseconds':
       return duration(value);
     case 'days':
-      return `${count(value)} ${value === 1 ? 'day' : 'days'}`;
+      return many(value, 'day');
     case 'times':
       return `${count(value)} ×`;
     case 'count':
@@ -91,8 +91,4 @@ export const runTones: Record<string, Tone> = {
 /** SQL, or a sentence, to be copied; a click selects all of it. */
 export function fix(text: string): Markup {
   return html`<pre class="fix" tabindex="0"><code>${text}</code></pre>`;
-}
-
-export function many(n: number, one: string, more = `${one}s`): string {
-  return `${count(n)} ${n === 1 ? one : more}`;
 }

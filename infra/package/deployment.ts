@@ -51,14 +51,17 @@ async function imported(): Promise<{ sources: string[]; packages: string[] }> {
     write: false,
   });
   const imports = Object.values(metafile.inputs).flatMap((input) => input.imports);
-  // A package may be imported by a part of it, such as hono/html.
-  const names = imports
-    .filter(({ external, path }) => external && !path.startsWith('node:'))
-    .map(({ path }) => /^(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? path);
-  return {
-    sources: Object.keys(metafile.inputs),
-    packages: [...new Set(names)],
-  };
+  const paths = imports.filter(({ external }) => external).map(({ path }) => path);
+  const names = paths.filter((path) => !path.startsWith('node:')).map(packageOf);
+  return { sources: Object.keys(metafile.inputs), packages: [...new Set(names)] };
+}
+
+/** hono of hono/html, and @aws-sdk/client-eventbridge with its scope. */
+function packageOf(path: string): string {
+  return path
+    .split('/')
+    .slice(0, path.startsWith('@') ? 2 : 1)
+    .join('/');
 }
 
 /** The one of a clone without what serves the local stack alone. */

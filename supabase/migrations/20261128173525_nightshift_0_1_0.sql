@@ -1180,9 +1180,8 @@ set lock_timeout = '5s'
 set jit = off
 as $$
 declare
-  -- Nobody logs in ten times in a quarter of an hour. Many addresses together get no further than a few of them.
-  most_of_one constant integer := case action when 'login' then 10 else 60 end;
-  most_of_all constant integer := 10 * most_of_one;
+  -- Nobody logs in ten times in a quarter of an hour. There is no limit for all together, with which anybody could lock out everybody.
+  most constant integer := case action when 'login' then 10 else 60 end;
   admitted boolean;
 begin
   if action is null or action not in ('login', 'steer') or caller is null or length(caller) > 100 then
@@ -1193,9 +1192,9 @@ begin
   end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('nightshift.admit_caller:' || action, 0));
   delete from nightshift.admissions a where a.admitted_at < now() - interval '15 minutes';
-  select count(*) < most_of_all and count(*) filter (where a.caller = admit_caller.caller) < most_of_one into admitted
+  select count(*) < most into admitted
   from nightshift.admissions a
-  where a.action = admit_caller.action;
+  where a.action = admit_caller.action and a.caller = admit_caller.caller;
   if admitted then
     insert into nightshift.admissions (action, caller) values (admit_caller.action, admit_caller.caller);
   end if;
@@ -1204,7 +1203,7 @@ end;
 $$;
 
 comment on function nightshift.admit_caller is
-  'Whether someone may try once more, which counts as a try. action: login (10 tries in a quarter of an hour from one address, 100 from all) or steer (60 and 600). caller: a digest of the address. Errors: NS422.';
+  'Whether someone may try once more, which counts as a try. action: login (10 tries in a quarter of an hour from one address) or steer (60). caller: a digest of the address. Errors: NS422.';
 
 -- supabase/schema/access/api_roles.sql
 
@@ -21543,14 +21542,13 @@ begin
       'bytes', pg_database_size(current_database())
     ),
     'projectUrl', (select h.project_url from nightshift.home h),
-    'paused', (select jsonb_build_object('since', s.paused_at, 'reason', s.paused_reason) from nightshift.settings s where s.paused),
     'headline', nightshift.status_headline(sections)
   ) || sections;
 end;
 $$;
 
 comment on function nightshift.describe_status is
-  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
+  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
 
 -- supabase/schema/status/held_rows.sql
 
@@ -21664,13 +21662,16 @@ as $$
     'isOld', clock_timestamp() > (s.document ->> 'oldAfter')::timestamptz,
     'database', s.document -> 'database' || jsonb_build_object(
       'readOnly', pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean
+    ),
+    'paused', (
+      select jsonb_build_object('since', g.paused_at, 'reason', g.paused_reason) from nightshift.settings g where g.paused
     )
   )
   from nightshift.status s;
 $$;
 
 comment on function nightshift.read_status is
-  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken) and database.readOnly (nothing can be written now). It reads one row and computes nothing. Null when no health check has taken one yet.';
+  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken), and what is so now: database.readOnly (nothing can be written) and paused. It reads that row and the settings, and computes nothing. Null when no health check has taken one yet.';
 
 -- supabase/schema/status/record_health.sql
 
@@ -27240,7 +27241,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '105bf42dc0f4b9e48dd15d7d125751aafc40cf19bf338cfb05ec62b4e9d497f6', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c789df0330f59c8cba929c082f771bf0694ea81e8c15f2597b07021ffbce4b33', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -273,6 +273,10 @@ describe('the command line', () => {
       update public.orders set deleted_at = now() - interval '40 days' where id between 301 and 310;
       insert into public.lines values (301);
     `);
+    const dry = await nightshift(['run', 'retention-purge', '--dry-run'], env);
+    expect(dry.stdout).toMatch(
+      /public\.orders: 1 would stay\n {2}1 needed through foreign key lines_order_id_fkey/,
+    );
     const partial = await nightshift(['run', 'retention-purge'], env);
     expect(partial.stdout).toMatch(
       /1 needed through foreign key lines_order_id_fkey on public\.lines\n {4}Fix: select nightshift.alter_retention_policy\('public.orders', with_children/,

@@ -96,10 +96,10 @@ const partitions = `
 /** What a job has to do, the call that does a part of it, and what the ledger says when one part is done. */
 const works: [JobName, { sql: string; part: RpcName; done: RegExp }][] = [
   ['retention-purge', { sql: items, part: 'purge_batch', done: /^1 of about 6 due rows purged$/ }],
-  ['view-refresh', { sql: views, part: 'refresh_view', done: /^1 views refreshed$/ }],
+  ['view-refresh', { sql: views, part: 'refresh_view', done: /^1 view refreshed$/ }],
   [
     'partition-maintenance',
-    { sql: partitions, part: 'create_partitions', done: /^\d partitions made$/ },
+    { sql: partitions, part: 'create_partitions', done: /^\d partitions? made$/ },
   ],
 ];
 

@@ -118,6 +118,54 @@ describe.skipIf(whyNoBrowser)(
       },
     );
 
+    it('is kept by its policy from running, styling, loading and sending what has not its nonce', async () => {
+      const context = await browser.newContext();
+      try {
+        const page = await context.newPage();
+        await page.goto(`${fixtures.url}/healthy`);
+        const refused = await page.evaluate(async () => {
+          const directives: string[] = [];
+          const done = new Promise((resolve) => {
+            document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => {
+              directives.push(effectiveDirective);
+              if (directives.length === 8) resolve(undefined);
+            });
+          });
+          const elsewhere = 'https://evil.example/';
+          const add = (name: string, attributes: Record<string, string>, text = '') => {
+            const element = document.createElement(name);
+            for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+            element.textContent = text;
+            document.body.append(element);
+            return element;
+          };
+          add('script', {}, 'document.title = "ran"');
+          add('p', { onclick: 'document.title = "ran"' }).click();
+          add('style', {}, 'body{display:none}');
+          add('p', { style: 'color:red' });
+          add('img', { src: elsewhere });
+          add('iframe', { src: elsewhere });
+          add('base', { href: elsewhere });
+          (add('form', { action: elsewhere, method: 'post' }) as HTMLFormElement).submit();
+          await done;
+          return directives;
+        });
+        expect(refused.toSorted()).toEqual([
+          'base-uri',
+          'form-action',
+          'frame-src',
+          'img-src',
+          'script-src-attr',
+          'script-src-elem',
+          'style-src-attr',
+          'style-src-elem',
+        ]);
+        expect(await page.title()).not.toBe('ran');
+      } finally {
+        await context.close();
+      }
+    });
+
     it('says the same without a script', async () => {
       await open({ javaScriptEnabled: false }, async (page) => {
         await page.goto(`${fixtures.url}/failing`);
@@ -206,24 +254,29 @@ describe.skipIf(whyNoBrowser)(
       });
     });
 
-    it('pauses and cancels', async () => {
+    it('pauses, cancels, and ends the pause', async () => {
       await suite.send({ quick: true });
       const [begun] = await suite.sql<{ id: string }[]>`
       select nightshift.begin_run('retention-purge', 'schedule') #>> '{run,id}' as id`;
       await open({}, async (page) => {
         await logIn(page);
         await page.getByLabel('Why').fill('restoring a backup');
+        const posted = page.waitForRequest('**/status/pause');
         await page.getByRole('button', { name: 'Pause all jobs' }).click();
-        await page.waitForURL(`${functions.url}/status`);
+        // All that a browser without Sec-Fetch-Site says of where it is.
+        expect((await (await posted).allHeaders()).origin).toBe(functions.url);
+        await page.getByText('Nightshift is paused').waitFor();
         await page.goto(`${functions.url}/status/runs/${begun?.id}`);
         await page.getByLabel('Why').fill('too slow');
         await page.getByRole('button', { name: 'Cancel this run' }).click();
         await page.getByText('Ada: too slow').waitFor();
+        expect(await suite.sql`select paused_reason from nightshift.settings`).toEqual([
+          { paused_reason: 'Ada: restoring a backup' },
+        ]);
+        await page.goto(`${functions.url}/status`);
+        await page.getByRole('button', { name: 'Let jobs run again' }).click();
+        await page.getByRole('button', { name: 'Pause all jobs' }).waitFor();
       });
-      expect(await suite.sql`select paused_reason from nightshift.settings`).toEqual([
-        { paused_reason: 'Ada: restoring a backup' },
-      ]);
-      await suite.sql`select nightshift.unpause()`;
     });
 
     it('does nothing for another site, whose form a browser sends', async () => {

@@ -59,10 +59,25 @@ it('shows the page and its runs on this machine, as the function does, and witho
   expect(page.body).not.toContain('<form');
 });
 
-it('is opened by its address once', async () => {
-  await open();
-  const again = await ask(new URL(server.url).pathname);
-  expect([again.statusCode, again.headers['set-cookie']]).toEqual([404, undefined]);
+it('is opened by its address once, which whoever has done so may go to again', async () => {
+  await suite.send({ quick: true });
+  const session = await open();
+  const again = await ask(new URL(server.url).pathname, session);
+  expect([again.statusCode, again.headers['set-cookie']]).toEqual([303, undefined]);
+  expect((await ask('/status', session)).statusCode).toBe(200);
+});
+
+it('is closed for both when two have its address: one of them read it in a list of processes', async () => {
+  await suite.send({ quick: true });
+  const session = await open();
+  for (let n = 0; n < 2; n += 1) {
+    const other = await ask(new URL(server.url).pathname);
+    expect([other.statusCode, other.headers['set-cookie']]).toEqual([404, undefined]);
+    expect(other.body).toContain('Somebody else');
+  }
+  for (const path of ['/status', new URL(server.url).pathname]) {
+    expect((await ask(path, session)).statusCode).toBe(404);
+  }
 });
 
 it('shows nothing to whoever guesses, nor under another name, and does nothing', async () => {

@@ -127,6 +127,59 @@ describe('the page', () => {
     expect(decodeURIComponent(icon(healthy()))).toContain('fill="#1a7f4b"');
   });
 
+  it('has no button for a job that is not used, and may not be deployed', () => {
+    const page = shown(empty(), steerer);
+    expect(page).toContain('Run health-check…');
+    expect(page).not.toContain('Run table-vacuum…');
+  });
+
+  it('says of a dry run what is due, also where there are no figures of it', () => {
+    const due = { view: 'app.daily', status: 'due', detail: 'It was never refreshed.' };
+    const page = show(
+      runPage({ ...run, job: 'view-refresh', report: { steps: [due] } }, reader, nowMs),
+    );
+    expect(page).toContain('What a run would do: 1 due');
+    expect(page).not.toContain('nothing');
+  });
+
+  it('shows the indexes that a run has rebuilt', () => {
+    const index = {
+      index: 'app.orders_pkey',
+      table: 'app.orders',
+      status: 'rebuilt',
+      bytesBefore: 2_097_152,
+      bytesAfter: 1_048_576,
+    };
+    const report = { steps: [], indexes: [index], tablesVacuumed: 0 };
+    const page = show(
+      runPage({ ...run, job: 'table-vacuum', dryRun: false, report }, reader, nowMs),
+    );
+    expect(page).toContain('1 indexes rebuilt');
+    expect(page).toMatch(/app\.orders_pkey[\s\S]*2\.0 MB before, 1\.0 MB after/);
+  });
+
+  it('marks what was estimated', () => {
+    const estimated = {
+      relation: 'app.events',
+      status: 'partial',
+      dueRows: 94_114,
+      dueRowsExact: false,
+      rowsLeft: 9,
+      rowsLeftExact: true,
+    };
+    const page = show(
+      runPage({ ...run, dryRun: false, report: { steps: [estimated] } }, reader, nowMs),
+    );
+    expect(page).toContain('~94,114 due rows, 9 rows left');
+  });
+
+  it('says why a run was skipped', () => {
+    const report = { reason: 'paused', message: 'Nightshift is paused: moving house.' };
+    const page = show(runPage({ ...run, status: 'skipped', report }, reader, nowMs));
+    expect(page).toContain('Nightshift is paused: moving house.');
+    expect(page).not.toContain('What a run would do');
+  });
+
   it('has no button for whoever only reads', () => {
     expect(shown(failing(), reader)).not.toMatch(/<button(?! class="link">Log out)|class="button"/);
     expect(shown(failing(), steerer)).toContain('Pause all jobs');

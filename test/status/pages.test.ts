@@ -95,7 +95,7 @@ describe('the page', () => {
       expect(body).toContain(`<style nonce="${nonce}">`);
       expect(headers).toMatchObject({
         'x-content-type-options': 'nosniff',
-        'referrer-policy': 'no-referrer',
+        'referrer-policy': 'same-origin',
         'cache-control': 'no-store',
         'content-type': 'text/html; charset=utf-8',
       });
@@ -162,9 +162,24 @@ describe('the login', () => {
     ]);
   });
 
+  it('is open to everybody else, however many others guess', async () => {
+    await suite.sql`
+      insert into nightshift.admissions (action, caller)
+      select 'login', 'address ' || n / 10 from generate_series(1, 1000) n`;
+    expect((await logIn(reader)).statusCode).toBe(303);
+  });
+
   it('lets no more than ten in of many tries at the same time', async () => {
     const tries = await Promise.all(Array.from({ length: 14 }, () => logIn('guessed')));
     expect(tries.filter(({ statusCode }) => statusCode === 429)).toHaveLength(4);
+  });
+
+  it('takes a name whatever is in it, and no form that is larger than 64 KB', async () => {
+    const name = `${'x'.repeat(499)}🧹`;
+    const { statusCode } = await browse(form('/status/login', { token: reader, name }));
+    expect(statusCode).toBe(303);
+    const large = await logIn('x'.repeat(65_536));
+    expect([large.statusCode, large.headers['set-cookie']]).toEqual([413, undefined]);
   });
 
   it('comes from the page itself', async () => {
@@ -240,6 +255,19 @@ describe('steering', () => {
     const after = await get(`/status/runs/${id}`, steering);
     expect(after.body).not.toContain('Cancel this run');
     expect(after.body).toContain('until then its work goes on');
+  });
+
+  it('keeps a reason whatever is in it, and whole characters of one that is too long', async () => {
+    for (const [why, kept] of [
+      ['a\0b\nc\u001b[31m', 'a b c [31m'],
+      [`${'x'.repeat(499)}🧹`, 'x'.repeat(499)],
+    ] as const) {
+      expect((await browse(form('/status/pause', { why }, steering))).statusCode).toBe(303);
+      expect(await suite.sql`select paused_reason from nightshift.settings`).toEqual([
+        { paused_reason: `Ada: ${kept}` },
+      ]);
+    }
+    await browse(form('/status/unpause', {}, steering));
   });
 
   it('asks why', async () => {
@@ -348,6 +376,11 @@ describe('steering', () => {
       429,
     );
     expect(await isPaused()).toBe(false);
+    // A program has no clicks, and cannot be locked out by those of others.
+    const program = { authorization: `Bearer ${token}` };
+    expect((await browse(form('/status/pause', { why: 'because' }, program))).statusCode).toBe(303);
+    await browse(form('/status/unpause', {}, program));
+    expect(await isPaused()).toBe(false);
   });
 });
 
@@ -356,11 +389,11 @@ describe('a run', () => {
     const id = await beginRun();
     await suite.sql`
       update nightshift.runs set progress = '{"steps": {"app.totals": {"refreshedMs": 12}}}' where id = ${id}`;
-    expect((await get(`/status/runs/${id}`, reading)).body).toContain('1 views refreshed');
+    expect((await get(`/status/runs/${id}`, reading)).body).toContain('1 view refreshed');
     const { statusCode, headers, body } = await get(`/status/runs/${id}/progress`, reading);
     expect(statusCode).toBe(200);
     expect(headers).toMatchObject({ 'cache-control': 'no-store' });
-    expect(JSON.parse(body)).toEqual({ status: 'running', progress: '1 views refreshed' });
+    expect(JSON.parse(body)).toEqual({ status: 'running', progress: '1 view refreshed' });
   });
 
   it('that there is not is said to be none', async () => {

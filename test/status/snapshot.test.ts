@@ -47,11 +47,17 @@ describe('the snapshot', () => {
       views: { total: 0, items: [], problem: null },
       partitions: { total: 0, items: [], problem: null },
     });
-    await db.sql`select nightshift.pause('a <b>migration</b>')`;
-    expect((await readStored(db.sql)).paused).toBeNull();
     const second = await lookAgain(db.sql);
-    expect(second.paused).toMatchObject({ reason: 'a <b>migration</b>' });
     expect(second.runId).not.toBe(first.runId);
+  });
+
+  it('tells of a pause from the moment that it begins to the moment that it ends', async () => {
+    await lookAgain(db.sql);
+    await db.sql`select nightshift.pause('a <b>migration</b>')`;
+    expect(await readStored(db.sql)).toMatchObject({ paused: { reason: 'a <b>migration</b>' } });
+    expect(await lookAgain(db.sql)).toMatchObject({ paused: { reason: 'a <b>migration</b>' } });
+    await db.sql`select nightshift.unpause()`;
+    expect((await readStored(db.sql)).paused).toBeNull();
   });
 
   it('says what each job is for in the words of the command line', async () => {

@@ -86,6 +86,8 @@ const receivers: Record<string, Take> = {
     if (content.length > 2_000) throw new Error('50035');
     const rings = /(?<!\\)@(everyone|here)|<@!?\d+>/.test(content);
     if (rings && allowed_mentions?.parse?.length !== 0) return { status: 204, text: 'MENTIONED' };
+    const link = /https?:\/\/\S/.exec(content);
+    if (link) return { status: 204, text: `LINKED ${link[0]}` };
     return { status: 204, text: content.replace(/\\([^\w\s])/g, '$1') };
   },
   teams(body: {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import { createWebhook } from '../../functions/_shared/webhook.ts';
 import type { Message, Trouble } from '../../functions/_shared/webhook-bodies.ts';
@@ -63,7 +63,14 @@ describe.each(webhookFormats)('a message to %s', (format) => {
   it('mentions nobody and links nowhere, whatever a name or an error says', async () => {
     const text = await textOf({ began: [trouble({ subject: evil, text: evil })] });
     expect(text).toContain(evil);
-    expect(text).not.toContain('MENTIONED');
+    expect(text).not.toMatch(/MENTIONED|LINKED/);
+  });
+
+  it('is text wherever a long one is cut, also within what takes two units of UTF-16', async () => {
+    for (const before of ['', 'x']) {
+      await textOf({ began: [trouble({ text: `${before}${'🧹'.repeat(300)}` })] });
+      expect(JSON.stringify(receiver.received.at(-1)?.body)).not.toMatch(/\\ud[89a-f]/);
+    }
   });
 
   it('is taken, however much there is to say', async () => {
@@ -130,6 +137,18 @@ describe('a receiver', () => {
   });
 });
 
+it('that cannot be reached by Deno, which names the whole address, is an error without it', async () => {
+  const cause = new Error(
+    `error sending request for url (${receiver.url}/slack): client error (Connect): dns error`,
+  );
+  vi.spyOn(globalThis, 'fetch').mockRejectedValueOnce(new TypeError('fetch failed', { cause }));
+  const error = await webhookOf('slack')
+    .send(message())
+    .catch((thrown) => thrown.describe());
+  expect(error).toMatchObject({ code: 'NS502', detail: expect.stringContaining('dns error') });
+  expect(JSON.stringify(error)).not.toContain('/slack');
+});
+
 describe('the settings of a webhook', () => {
   const secret = { NIGHTSHIFT_WEBHOOK_SECRET: signingSecret };
   it.each([
@@ -165,10 +184,15 @@ describe('the settings of a webhook', () => {
     ['FORMAT', { NIGHTSHIFT_WEBHOOK_URL: 'https://a.example', NIGHTSHIFT_WEBHOOK_FORMAT: 'xml' }],
     ['SECRET', { NIGHTSHIFT_WEBHOOK_URL: 'https://a.example' }],
     ['SECRET', { NIGHTSHIFT_WEBHOOK_URL: 'https://a.example', NIGHTSHIFT_WEBHOOK_SECRET: 'x' }],
-    [
-      'SECRET',
-      { NIGHTSHIFT_WEBHOOK_URL: 'https://a.example', NIGHTSHIFT_WEBHOOK_SECRET: 'whsec_c2hvcnQ=' },
-    ],
+    ...['c2hvcnQ=', 'A'.repeat(45), `${'A'.repeat(43)}==`].map(
+      (encoded): [string, Record<string, string>] => [
+        'SECRET',
+        {
+          NIGHTSHIFT_WEBHOOK_URL: 'https://a.example',
+          NIGHTSHIFT_WEBHOOK_SECRET: `whsec_${encoded}`,
+        },
+      ],
+    ),
   ])('name what is wrong: %s of %o', (name, environment) => {
     const { webhook, problems } = readWebhook(environment);
     expect(webhook).toBeUndefined();

@@ -10,10 +10,14 @@ const gone = new NightshiftError('NS503', 'Nothing answers');
 
 function teller() {
   const sent: string[] = [];
+  const texts: (string | undefined)[] = [];
   let nowMs = 0;
   let called = 0;
   const webhook = {
-    send: async ({ type }: Omit<Message, 'at'>) => void sent.push(type),
+    async send({ type, text }: Omit<Message, 'at'>) {
+      sent.push(type);
+      texts.push(text);
+    },
   };
   const rpc: Rpc = {
     call: async () => {
@@ -24,6 +28,7 @@ function teller() {
   const tells = createTeller(webhook, 'https://abcd.supabase.co', { nowMs: () => nowMs });
   return {
     sent,
+    texts,
     called: () => called,
     later(ms: number) {
       nowMs += ms;
@@ -54,6 +59,17 @@ it('says nothing of errors of who asked', async () => {
   const { sent, fails } = teller();
   await fails(new NightshiftError('NS422', 'The input is not valid'));
   expect(sent).toEqual([]);
+});
+
+it('says why no run can begin, without a secret in it, and nothing of what a defect says', async () => {
+  for (const [error, told] of [
+    [new NightshiftError('NS503', 'No postgres://me:s3cret@db'), 'No postgres://[redacted]@db.'],
+    [new NightshiftError('NS500', 'row (s3cret)'), 'the log of the function has the reason.'],
+  ] as const) {
+    const { texts, fails } = teller();
+    await fails(error);
+    expect(texts).toEqual([`No run can begin (${error.code}): ${told}`]);
+  }
 });
 
 it('leaves the news to the next run where there is no time for them', async () => {

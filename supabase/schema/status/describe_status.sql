@@ -29,11 +29,10 @@ begin
       'bytes', pg_database_size(current_database())
     ),
     'projectUrl', (select h.project_url from nightshift.home h),
-    'paused', (select jsonb_build_object('since', s.paused_at, 'reason', s.paused_reason) from nightshift.settings s where s.paused),
     'headline', nightshift.status_headline(sections)
   ) || sections;
 end;
 $$;
 
 comment on function nightshift.describe_status is
-  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, paused, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';
+  'The snapshot of how everything is: version, takenAt, oldAfter (when the next should long have been taken), database, projectUrl, headline, and the sections jobs, retention, views, partitions, health, trends and queries. It counts no rows: it gathers what the ledger, the reports of the last runs, the last health checks and the catalogs say.';

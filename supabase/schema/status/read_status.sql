@@ -14,10 +14,13 @@ as $$
     'isOld', clock_timestamp() > (s.document ->> 'oldAfter')::timestamptz,
     'database', s.document -> 'database' || jsonb_build_object(
       'readOnly', pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean
+    ),
+    'paused', (
+      select jsonb_build_object('since', g.paused_at, 'reason', g.paused_reason) from nightshift.settings g where g.paused
     )
   )
   from nightshift.status s;
 $$;
 
 comment on function nightshift.read_status is
-  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken) and database.readOnly (nothing can be written now). It reads one row and computes nothing. Null when no health check has taken one yet.';
+  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken), and what is so now: database.readOnly (nothing can be written) and paused. It reads that row and the settings, and computes nothing. Null when no health check has taken one yet.';

@@ -116,6 +116,12 @@ describe('a key query is refused that', () => {
       "select query_to_xml('delete from app.orders', true, true, '')",
       /query_to_xml/,
     ],
+    ['reads a whole schema', "select schema_to_xml('app', true, true, '')", /does not name/],
+    [
+      'reads by a name',
+      'select table_to_xml(id::regclass, true, true, null) from app.orders',
+      /does not name/,
+    ],
     ['ends sessions', 'select pg_terminate_backend(pid) from pg_stat_activity', /pg_terminate/],
     ['writes by a function', 'select app.volatile()', /alter function app\.volatile\(\) stable/],
     ['does so in a function', 'select app.hidden()', /app\.volatile\(\), which is volatile/],

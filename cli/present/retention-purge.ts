@@ -95,11 +95,11 @@ function showReport(report: PurgeReport): void {
   }
   const rows = report.steps.map((step) => [
     step.relation,
-    count(step.dueRows, step.dueRowsExact),
+    counted(step.dueRows, step.dueRowsExact),
     count(step.rowsPurged),
     count(childrenOf(step)),
     count(step.rowsBlocked + step.rowsKept + step.rowsRefused + step.rowsUndecided),
-    report.dryRun ? '-' : count(step.rowsLeft, step.rowsLeftExact),
+    report.dryRun ? '-' : counted(step.rowsLeft, step.rowsLeftExact),
     age(step.durationMs / 1000),
     coloured(step.status),
   ]);
@@ -109,6 +109,11 @@ function showReport(report: PurgeReport): void {
   for (const step of report.steps) explainStep(step, report);
   pointToWarnings(report.steps.flatMap(({ warnings }) => warnings));
   for (const relation of report.disabled) note(`${relation}: policy is switched off`);
+}
+
+/** No estimate is zero: that is what a step has that failed before it could look. */
+function counted(rows: number, exact: boolean): string {
+  return rows === 0 && !exact ? '?' : count(rows, exact);
 }
 
 function childrenOf({ children }: PurgeStep): number {

@@ -62,15 +62,25 @@ function summaryOf({ counts, total }: Status['retention']): string {
 }
 
 function inFull(policy: StatusPolicy, nowMs: number, root: string): Markup {
-  const { table, verdict, sentence, since, dropAfter, oldestDueAt, held, runId, countedAt } =
-    policy;
+  const {
+    table,
+    verdict,
+    sentence,
+    since,
+    dropAfter,
+    oldestDueAt,
+    held,
+    runId,
+    countedAt,
+    residue,
+  } = policy;
   return html`<article class="finding ${tones[verdict]}">
 <h3>${state(verdict, tones[verdict])} <code>${table}</code></h3>
 <div class="beside"><div>
 <p>${sentence}</p>
 <p class="quiet">Keeps ${dropAfter}.${since !== null && html` Since ${time(since, nowMs)}.`}${
     oldestDueAt !== null && html` The oldest row left was due ${time(oldestDueAt, nowMs)}.`
-  }${countedAt !== null && html` Counted ${ago(countedAt, nowMs)}${runId !== null && html` by <a href="${root}status/runs/${runId}">run ${runId.slice(0, 8)}</a>`}.`}</p>
+  }${countedAt !== null && html` ${residue === null ? 'Looked at' : 'Counted'} ${ago(countedAt, nowMs)}${runId !== null && html` by <a href="${root}status/runs/${runId}">run ${runId.slice(0, 8)}</a>`}.`}</p>
 ${
   held.length > 0 &&
   html`<ul>${held.map(({ why, by, rows }) => html`<li>${count(rows)} rows ${reasons[why]}${by !== null && html`: <code>${by}</code>`}</li>`)}</ul>`

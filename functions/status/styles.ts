@@ -53,7 +53,7 @@ summary{cursor:pointer;width:fit-content}
 .notice.bad{background:var(--bad-bg)}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,30rem),1fr));gap:1rem;align-items:start}
 .card{background:var(--surface);border:1px solid var(--line);border-radius:10px;padding:1rem 1.1rem;min-width:0}
-.card h3 .state{float:right}
+.card h3{display:flex;flex-wrap:wrap;gap:.25rem .5rem;justify-content:space-between}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;font-size:.95rem}
 dt{color:var(--quiet)}
 dd{margin:0;min-width:0}

@@ -140,6 +140,10 @@ describe.each(widths.filter((width) => width >= 60))('at %d columns', (width) =>
     };
     const report = { dryRun: false, steps: [step], disabled: [] };
     expect(widest(shown(() => presenter.showReport(report as never)))).toBeLessThanOrEqual(width);
+    const uncounted = { ...step, dueRows: 0, rowsPurged: 0, rowsLeftExact: false };
+    const seen = shown(() => presenter.showReport({ ...report, steps: [uncounted] } as never));
+    expect(seen.join('\n')).toContain('?');
+    expect(seen.join('\n')).not.toContain('~0');
   });
 });
 

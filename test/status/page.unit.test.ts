@@ -202,6 +202,15 @@ describe('the page', () => {
     );
   });
 
+  it('does not say when it counted where nobody has', () => {
+    const stalled = policy({ table: 'app.events', verdict: 'stalled', residue: null });
+    const page = shown(
+      snapshot({ retention: { items: [stalled], total: 1, problem: null, counts: {} } }),
+    );
+    expect(page).toContain('Looked at <time');
+    expect(page).not.toContain('Counted <time');
+  });
+
   it('says that nobody has counted, and never that nothing is left', () => {
     const text = shown(
       snapshot({

@@ -13,11 +13,11 @@ const noon = '2026-03-10T12:00:00Z';
 async function ran(
   hoursAgo: number,
   status: string,
-  { job = 'retention-purge', dryRun = false, seconds = 10 } = {},
+  { job = 'retention-purge', dryRun = false, seconds = 10, quick = false } = {},
 ) {
   await db.sql`
-    insert into nightshift.runs (job, trigger, request_id, status, dry_run, started_at, finished_at, lease_expires_at)
-    select ${job}, 'schedule', gen_random_uuid(), ${status}, ${dryRun}, at,
+    insert into nightshift.runs (job, trigger, request_id, status, dry_run, input, started_at, finished_at, lease_expires_at)
+    select ${job}, 'schedule', gen_random_uuid(), ${status}, ${dryRun}, jsonb_build_object('quick', ${quick}::boolean), at,
       case when ${status} <> 'running' then at + make_interval(secs => ${seconds}) end,
       case when ${status} = 'running' then at + interval '1 minute' end
     from (values (${noon}::timestamptz - make_interval(secs => ${hoursAgo * 3600}))) run(at)`;
@@ -109,6 +109,17 @@ describe('what the ledger says of a job', () => {
       await ran(100 - index, 'succeeded', { seconds });
     }
     expect((await stateOf()).usualDurationMs).toBe(20_000);
+  });
+
+  it('compares a full health check with full ones, and a quick one with quick ones', async () => {
+    const job = 'health-check';
+    for (const hoursAgo of [48, 24]) await ran(hoursAgo, 'succeeded', { job, seconds: 9 });
+    for (const hoursAgo of [5, 4, 3]) {
+      await ran(hoursAgo, 'succeeded', { job, seconds: 1, quick: true });
+    }
+    expect((await stateOf(job)).usualDurationMs).toBe(1_000);
+    await ran(2, 'succeeded', { job, seconds: 8 });
+    expect((await stateOf(job)).usualDurationMs).toBe(9_000);
   });
 });
 

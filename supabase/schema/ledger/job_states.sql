@@ -20,7 +20,7 @@ as $$
     since.failed, since.partial, since.lost, usual.duration_ms
   from names n
   left join lateral (
-    select r.id from nightshift.runs r
+    select r.id, r.input @> '{"quick": true}' as quick from nightshift.runs r
     where r.job = n.job and r.status <> 'skipped' and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.started_at <= job_states.as_of
     order by r.started_at desc limit 1
   ) latest on true
@@ -52,10 +52,11 @@ as $$
     from (
       select r.started_at, r.finished_at from nightshift.runs r
       where r.job = n.job and r.status in ('succeeded', 'partial') and r.attempt = 1 and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.id <> latest.id
+        and r.input @> '{"quick": true}' = latest.quick
       order by r.started_at desc limit 20
     ) l
   ) usual on true;
 $$;
 
 comment on function nightshift.job_states is
-  'One row a job: those of nightshift.jobs, and any other in the ledger. last_success_at: the end of the last run that did its work as far as it could (succeeded, partial, continued). failed_in_row and lost_in_row (also a run whose lease has run out): since then. partial_in_row: since the last that succeeded. usual_duration_ms: the median of the 20 runs before the last. Dry runs do not count, nor runs of a few subjects (only): they say nothing of the rest.';
+  'One row a job: those of nightshift.jobs, and any other in the ledger. last_success_at: the end of the last run that did its work as far as it could (succeeded, partial, continued). failed_in_row and lost_in_row (also a run whose lease has run out): since then. partial_in_row: since the last that succeeded. usual_duration_ms: the median of the 20 runs before the last, quick health checks apart from full ones. Dry runs do not count, nor runs of a few subjects (only): they say nothing of the rest.';

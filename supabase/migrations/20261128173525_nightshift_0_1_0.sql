@@ -4429,7 +4429,7 @@ as $$
     since.failed, since.partial, since.lost, usual.duration_ms
   from names n
   left join lateral (
-    select r.id from nightshift.runs r
+    select r.id, r.input @> '{"quick": true}' as quick from nightshift.runs r
     where r.job = n.job and r.status <> 'skipped' and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.started_at <= job_states.as_of
     order by r.started_at desc limit 1
   ) latest on true
@@ -4461,13 +4461,14 @@ as $$
     from (
       select r.started_at, r.finished_at from nightshift.runs r
       where r.job = n.job and r.status in ('succeeded', 'partial') and r.attempt = 1 and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.id <> latest.id
+        and r.input @> '{"quick": true}' = latest.quick
       order by r.started_at desc limit 20
     ) l
   ) usual on true;
 $$;
 
 comment on function nightshift.job_states is
-  'One row a job: those of nightshift.jobs, and any other in the ledger. last_success_at: the end of the last run that did its work as far as it could (succeeded, partial, continued). failed_in_row and lost_in_row (also a run whose lease has run out): since then. partial_in_row: since the last that succeeded. usual_duration_ms: the median of the 20 runs before the last. Dry runs do not count, nor runs of a few subjects (only): they say nothing of the rest.';
+  'One row a job: those of nightshift.jobs, and any other in the ledger. last_success_at: the end of the last run that did its work as far as it could (succeeded, partial, continued). failed_in_row and lost_in_row (also a run whose lease has run out): since then. partial_in_row: since the last that succeeded. usual_duration_ms: the median of the 20 runs before the last, quick health checks apart from full ones. Dry runs do not count, nor runs of a few subjects (only): they say nothing of the rest.';
 
 -- supabase/schema/ledger/keep_time.sql
 
@@ -27242,7 +27243,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e3abd797b7b8ea20d0b2d5c02559819c640a7f1ac2e27fb47072a97c48ba6560', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3a1c1586fcb32565fd693d1ae3295adbacd54fa65647cd9fdac003add84cbaea', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import { systemClock } from '../functions/_shared/clock.ts';
+import type { Endpoint } from '../functions/_shared/endpoint.ts';
 import { asksFor, type HttpRequest, type HttpResponse } from '../functions/_shared/http.ts';
 import { silentLog } from '../functions/_shared/log.ts';
 import type { Rpc } from '../functions/_shared/rpc.ts';
@@ -17,7 +18,10 @@ export interface PageServer {
 const newSecret = () => randomBytes(24).toString('base64url');
 
 /** The status page for this machine alone, for reading. Ends when it is closed. */
-export async function servePage(rpc: Rpc, projectUrl: string): Promise<PageServer> {
+export async function servePage(
+  rpc: Rpc,
+  { projectUrl, schedules }: Pick<Parameters<Endpoint['answer']>[0], 'projectUrl' | 'schedules'>,
+): Promise<PageServer> {
   const key = newSecret();
   let session: string | undefined;
   let isOver = false;
@@ -74,6 +78,7 @@ export async function servePage(rpc: Rpc, projectUrl: string): Promise<PageServe
         trusted: false,
         accessExpiresAtMs: undefined,
         projectUrl,
+        schedules,
         body: request.body,
         request,
         tokens,

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { Cron } from 'croner';
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { cronOf, firstAfterMs, type Schedule } from '../functions/_shared/aws-schedule.ts';
 import { isoTime } from '../functions/_shared/clock.ts';
 import { NightshiftError } from '../functions/_shared/errors.ts';
 import type { Registration } from '../functions/registration.ts';
@@ -16,16 +16,6 @@ const serviceFile = z.object({ params: z.record(z.string(), params.nullable()) }
 const serviceUrl = new URL('serverless.yml', root);
 
 const minuteMs = 60_000;
-const unitMs: Record<string, number> = {
-  minute: minuteMs,
-  hour: 60 * minuteMs,
-  day: 1440 * minuteMs,
-};
-
-export interface Schedule {
-  expression: string;
-  timezone: string;
-}
 
 /** A schedule with what deploys it. */
 export interface JobSchedule extends Schedule {
@@ -93,17 +83,6 @@ export function nextDueMs(job: string, afterMs: number, stage: string): number |
   return times.length > 0 ? Math.min(...times) : undefined;
 }
 
-/** A rate counts from `afterMs`. */
-export function firstAfterMs(schedule: Schedule, afterMs: number): number | undefined {
-  const every = /^rate\(([1-9]\d*) (minute|hour|day)s?\)$/.exec(schedule.expression);
-  if (every) return afterMs + Number(every[1]) * (unitMs[every[2] ?? ''] ?? 0);
-  const cron = cronOf(schedule);
-  let next = cron.nextRun(isoTime(afterMs));
-  // A time that summer time leaves out is skipped on AWS, and moved on by croner.
-  while (next && !cron.match(next)) next = cron.nextRun(next);
-  return next?.getTime();
-}
-
 const yearMs = 366 * 1440 * minuteMs;
 
 /** The next time within a year that summer time leaves out: AWS skips it, and the job has no other in that hour. */
@@ -116,34 +95,4 @@ export function leftOutAfterMs(schedule: Schedule, afterMs: number): number | un
     next = cron.nextRun(next);
   }
   return undefined;
-}
-
-/**
- * The one reader of cron expressions as EventBridge Scheduler has them: six fields with the year, '?' for a day that does
- * not matter, days of the week from SUN = 1, L for the last.
- */
-export function cronOf({ expression, timezone }: Schedule): Cron {
-  const fields = /^cron\(([^()]+)\)$/.exec(expression)?.[1]?.trim().split(/\s+/) ?? [];
-  const [minutes, hours, days, months, weekdays, years] = fields;
-  try {
-    // It throws for a time zone that there is not, which croner does later.
-    new Intl.DateTimeFormat('en', { timeZone: timezone });
-    if (fields.length !== 6) throw new Error('it has six fields: cron(0 2 * * ? *)');
-    if ((days === '?') === (weekdays === '?')) {
-      throw new Error('? stands for the day of the month or for the day of the week');
-    }
-    const lastDay = weekdays === 'L' ? 'SAT' : weekdays;
-    const pattern = ['0', minutes, hours, days, months, lastDay, years].join(' ');
-    return new Cron(pattern.replaceAll('?', '*'), {
-      mode: '7-part',
-      alternativeWeekdays: true,
-      sloppyRanges: true,
-      timezone,
-    });
-  } catch (thrown) {
-    throw new NightshiftError('NS422', `No schedule of EventBridge: ${expression} in ${timezone}`, {
-      detail: thrown instanceof Error ? thrown.message : String(thrown),
-      hint: 'Write cron(<minutes> <hours> <day of month> <month> <day of week> <year>) with ? for one of the days, or rate(5 minutes), and a time zone like Europe/Berlin.',
-    });
-  }
 }

@@ -1,16 +1,18 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
+import type { DeployedSchedule } from '../../functions/_shared/aws-schedule.ts';
 import { isoTime, systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import { type RunDocument, runDocuments } from '../../functions/_shared/ledger.ts';
 import { progressInWords } from '../../functions/_shared/progress.ts';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { type JobState, jobStates } from '../../functions/health-check/schema.ts';
+import { jobNames } from '../../functions/registry.ts';
 import { readStatus, requireStatus } from '../../functions/status/read.ts';
 import { connect } from '../connect.ts';
 import { installation, inWords } from '../installation/installed.ts';
 import { isClone, nightshift } from '../installation/origin.ts';
 import { openInBrowser, servePage } from '../page-server.ts';
-import { nextDueMs, requireStage } from '../schedules.ts';
+import { nextDueMs, readSchedules, requireStage } from '../schedules.ts';
 import { showSnapshot } from '../snapshot.ts';
 import { table } from '../table.ts';
 import { age, duration, heading, note, printJson, shortId, showRuns, utc } from '../ui.ts';
@@ -58,14 +60,14 @@ async function status({
   requireStage(stage);
   const { rpc, url } = await connect();
   if (open) {
-    await showPage(rpc, url);
+    await showPage(rpc, { projectUrl: url, schedules: deployedIn(stage) });
     return;
   }
   const [states, runs, { paused }, snapshot] = await Promise.all([
     rpc.call('describe_jobs', {}, jobStates),
     rpc.call('list_runs', {}, runDocuments),
     rpc.call('describe_installation', {}, installation),
-    readStatus(rpc),
+    readStatus(rpc, { projectUrl: url, schedules: deployedIn(stage) }),
   ]);
   const nowMs = systemClock.nowMs();
   const jobs = states.map((state) => statusOf(state, nowMs, stage));
@@ -85,11 +87,21 @@ async function status({
   showRuns(runs);
 }
 
+/** By the files, as the command line goes by them. */
+function deployedIn(stage: string): DeployedSchedule[] {
+  return jobNames.flatMap((job) =>
+    readSchedules(job, stage).map(({ expression, timezone }) => ({ job, expression, timezone })),
+  );
+}
+
 /** Until Ctrl-C: the page asks for the runs that are clicked on. */
-async function showPage(rpc: Rpc, projectUrl: string): Promise<void> {
+async function showPage(
+  rpc: Rpc,
+  deployment: { projectUrl: string; schedules: readonly DeployedSchedule[] },
+): Promise<void> {
   // What would be missing on the page is better said here.
-  await requireStatus(rpc, projectUrl);
-  const server = await servePage(rpc, projectUrl);
+  await requireStatus(rpc, deployment);
+  const server = await servePage(rpc, deployment);
   console.log(`The status page, once: ${server.url}`);
   note('For this machine alone, and for reading. Ctrl-C ends it.');
   openInBrowser(server.url);

@@ -6,7 +6,7 @@ type Environment = Record<string, string | undefined>;
 
 export type EdgeSettings = Pick<
   Settings,
-  'supabase' | 'httpToken' | 'statusToken' | 'webhook' | 'httpBudgetMs'
+  'supabase' | 'httpToken' | 'statusToken' | 'webhook' | 'schedules' | 'httpBudgetMs'
 >;
 
 /** For settings of the other home, that somebody copied. */
@@ -14,6 +14,7 @@ const notHere: Record<string, string> = {
   NIGHTSHIFT_DATABASE_URL:
     'an Edge Function works over the Data API alone; for work that takes longer run the job on AWS or from the command line, and unset it here',
   NIGHTSHIFT_DATABASE_CA: 'an Edge Function makes no direct connection; unset it here',
+  NIGHTSHIFT_SCHEDULES: 'the database has those of Edge Functions; unset it here',
   NIGHTSHIFT_EVENT_BUS: 'an Edge Function has no event bus; unset it here',
 };
 
@@ -39,11 +40,11 @@ export function readEdgeSettings(environment: Environment): EdgeSettings {
           keyIn(environment.SUPABASE_SECRET_KEYS) ?? environment.SUPABASE_SERVICE_ROLE_KEY,
         SUPABASE_PUBLISHABLE_KEY: undefined,
       };
-  const { supabase, httpToken, statusToken, webhook, httpBudgetMs } = readSettings({
+  const { supabase, httpToken, statusToken, webhook, schedules, httpBudgetMs } = readSettings({
     ...environment,
     ...keys,
   });
-  return { supabase, httpToken, statusToken, webhook, httpBudgetMs };
+  return { supabase, httpToken, statusToken, webhook, schedules, httpBudgetMs };
 }
 
 /** Of the keys by name: the one named nightshift, else the default one. */

@@ -1,3 +1,4 @@
+import type { DeployedSchedule } from './aws-schedule.ts';
 import type { Clock } from './clock.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 import type { Log } from './log.ts';
@@ -26,6 +27,8 @@ export interface Endpoint {
     accessExpiresAtMs: number | undefined;
     /** Of the project, whose functions these are. */
     projectUrl: string;
+    /** Of the deployment, where it makes them. */
+    schedules: readonly DeployedSchedule[];
     body: Uint8Array;
     request: HttpRequest;
     tokens: Tokens;

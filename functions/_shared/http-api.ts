@@ -41,7 +41,10 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
     run,
   }: {
     endpoints: readonly Endpoint[];
-    settings: () => Pick<Settings, 'supabase' | 'httpToken' | 'statusToken' | 'httpBudgetMs'>;
+    settings: () => Pick<
+      Settings,
+      'supabase' | 'httpToken' | 'statusToken' | 'schedules' | 'httpBudgetMs'
+    >;
     log: Log;
     run: (invocation: Invocation, deadline: Deadline, recordBy: Deadline) => Promise<RunResult>;
   },
@@ -65,7 +68,7 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
     request: HttpRequest,
     remainingMs: number,
   ): Promise<HttpResponse | undefined> {
-    const { httpToken, statusToken, supabase } = settingsForHttp();
+    const { httpToken, statusToken, schedules, supabase } = settingsForHttp();
     const tokens = { httpToken, statusToken };
     for (const endpoint of allEndpoints) {
       const asked = asksFor(request, endpoint.method, endpoint.path);
@@ -78,6 +81,7 @@ export function createHttpApi<Input extends { dryRun: boolean }, Report>(
         clock: systemClock,
         log,
         projectUrl: supabase.url,
+        schedules,
         body: request.body,
         request,
         tokens,

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Access, accessShapes, readAccess } from './access.ts';
+import { type DeployedSchedule, readDeployedSchedules } from './aws-schedule.ts';
 import type { Clock } from './clock.ts';
 import { NightshiftError } from './errors.ts';
 import { readWebhook, type WebhookSettings, webhookShapes } from './webhook-settings.ts';
@@ -51,6 +52,7 @@ const schema = z
     NIGHTSHIFT_WEBHOOK_URL: z.string().optional(),
     NIGHTSHIFT_WEBHOOK_FORMAT: z.string().optional(),
     NIGHTSHIFT_WEBHOOK_SECRET: z.string().optional(),
+    NIGHTSHIFT_SCHEDULES: z.string().transform(readDeployedSchedules).optional(),
     NIGHTSHIFT_EVENT_BUS: z.string().trim().optional(),
     NIGHTSHIFT_HTTP_BUDGET_MS: z.coerce.number().int().min(3_000).max(29_000).default(25_000),
   })
@@ -71,6 +73,8 @@ const shapes: Record<string, string> = {
   NIGHTSHIFT_STATUS_TOKEN:
     'the bearer token that reads the status and can do nothing else; another one than NIGHTSHIFT_HTTP_TOKEN',
   ...webhookShapes,
+  NIGHTSHIFT_SCHEDULES:
+    'the schedules that the deployment made, for the status page to show; it is set by the deployment alone',
   NIGHTSHIFT_EVENT_BUS:
     'the name or ARN of the EventBridge bus that carries events and continuations',
   NIGHTSHIFT_HTTP_BUDGET_MS:
@@ -89,6 +93,8 @@ export interface Settings {
   /** For those who read the status and may do nothing else. */
   statusToken: string | undefined;
   webhook: WebhookSettings | undefined;
+  /** Those of AWS; none where the database keeps them. */
+  schedules: readonly DeployedSchedule[];
   eventBus: string | undefined;
   httpBudgetMs: number;
 }
@@ -139,6 +145,7 @@ export function readSettings(
     httpToken: data.NIGHTSHIFT_HTTP_TOKEN,
     statusToken: data.NIGHTSHIFT_STATUS_TOKEN,
     webhook,
+    schedules: data.NIGHTSHIFT_SCHEDULES ?? [],
     eventBus: data.NIGHTSHIFT_EVENT_BUS,
     httpBudgetMs: data.NIGHTSHIFT_HTTP_BUDGET_MS,
   };

@@ -1,16 +1,26 @@
 import { Cron } from 'croner';
 import cronstrue from 'cronstrue';
+import { type DeployedSchedule, firstAfterMs } from '../_shared/aws-schedule.ts';
 import { isoTime, timeMs } from '../_shared/clock.ts';
 import type { Status, StatusJob, StoredStatus } from './schema.ts';
 
+/** What is known where the functions run, and not in the database. */
+export interface Deployment {
+  projectUrl?: string;
+  schedules?: readonly DeployedSchedule[];
+}
+
 /** Says what the database cannot know when it stores a snapshot: when schedules are due next, and that nobody looks any more. */
-export function completeStatus(stored: StoredStatus, projectUrl?: string): Status {
+export function completeStatus(
+  stored: StoredStatus,
+  { projectUrl, schedules = [] }: Deployment = {},
+): Status {
   const { jobs } = stored;
   return {
     ...stored,
     projectUrl: stored.projectUrl ?? projectUrl ?? null,
     headline: headlineOf(stored),
-    jobs: { ...jobs, items: jobs.items.map((job) => withSchedules(job, stored.readAt)) },
+    jobs: { ...jobs, items: jobs.items.map((job) => withSchedules(job, schedules, stored.readAt)) },
   };
 }
 
@@ -33,20 +43,57 @@ function headlineOf({
   return headline;
 }
 
-function withSchedules(job: StoredStatus['jobs']['items'][number], readAt: string): StatusJob {
-  const schedules = job.schedules.map((schedule) => ({
+type StoredJob = StoredStatus['jobs']['items'][number];
+
+function withSchedules(
+  job: StoredJob,
+  deployed: readonly DeployedSchedule[],
+  readAt: string,
+): StatusJob {
+  const kept = job.schedules.map((schedule) => ({
     ...schedule,
     words: inWords(schedule.cron),
     nextDueAt: nextDueAt(schedule, readAt),
   }));
+  const made = deployed
+    .filter((schedule) => schedule.job === job.job)
+    .map((schedule) => ofDeployment(schedule, job, readAt));
+  const schedules = kept.length > 0 ? kept : made;
   const times = schedules.flatMap(({ nextDueAt }) => nextDueAt ?? []);
   return { ...job, schedules, nextDueAt: times.toSorted()[0] ?? null };
 }
 
+function ofDeployment(
+  schedule: DeployedSchedule,
+  { lastRun }: StoredJob,
+  readAt: string,
+): StatusJob['schedules'][number] {
+  const { job, expression, timezone } = schedule;
+  const readMs = timeMs(readAt);
+  // A rate counts from the last time. What should have been there by now is still the next.
+  const fromMs = expression.startsWith('rate(') && lastRun ? timeMs(lastRun.startedAt) : readMs;
+  const nextMs = firstAfterMs(schedule, fromMs);
+  return {
+    name: job,
+    cron: expression,
+    timeZone: timezone,
+    words: wordsOfExpression(expression),
+    nextDueAt: nextMs === undefined ? null : isoTime(nextMs),
+  };
+}
+
+function wordsOfExpression(expression: string): string {
+  const [, every, unit] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression) ?? [];
+  if (unit) return every === '1' ? `Every ${unit}` : `Every ${every} ${unit}s`;
+  const fields = /^cron\((.+) \*\)$/.exec(expression)?.[1]?.replaceAll('?', '*');
+  // Days of the week begin with SUN = 1 there.
+  return fields ? inWords(fields, { dayOfWeekStartIndexZero: false }) : expression;
+}
+
 /** What pg_cron reads and this library does not, such as `30 seconds`, is understood as it is. */
-function inWords(cron: string): string {
+function inWords(cron: string, options = {}): string {
   try {
-    return cronstrue.toString(cron, { use24HourTimeFormat: true });
+    return cronstrue.toString(cron, { use24HourTimeFormat: true, ...options });
   } catch {
     return cron;
   }

@@ -11,8 +11,8 @@ export const statusDocument: Endpoint = {
   path: '/status.json',
   isForReaders: true,
   budgetMs,
-  async answer({ rpc, projectUrl }) {
-    const status = await requireStatus(rpc, projectUrl);
+  async answer({ rpc, projectUrl, schedules }) {
+    const status = await requireStatus(rpc, { projectUrl, schedules });
     const response = json(200, 'application/json', status);
     response.headers = { ...response.headers, 'cache-control': 'no-store' };
     return response;

@@ -24,8 +24,7 @@ type Tools = Parameters<Endpoint['answer']>[0];
 /** The status page, its login, and what can be done there. The functions of the jobs themselves answer its forms that start runs. */
 export const statusPages: readonly Endpoint[] = [
   reading('/status', async (tools, viewer) => {
-    const { rpc, projectUrl } = tools;
-    return statusPage(await requireStatus(rpc, projectUrl), viewer);
+    return statusPage(await requireStatus(tools.rpc, tools), viewer);
   }),
   reading('/status/runs/{id}', async ({ rpc, id, clock }, viewer) => {
     const run = await rpc.call('find_run', { id }, runDocument);

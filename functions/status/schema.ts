@@ -51,7 +51,7 @@ const jobStates = [
 
 const storedSchedule = z.object({
   name: text,
-  /** Five fields, as pg_cron reads them. */
+  /** Five fields, as pg_cron reads them; on AWS an expression of EventBridge Scheduler. */
   cron: text,
   timeZone: text,
 });
@@ -67,7 +67,7 @@ const storedJob = z.object({
   /** What it is for, in a sentence. */
   purpose: text,
   state: z.enum(jobStates),
-  /** The schedules, where the database starts the job; those of AWS are known where it is deployed from. */
+  /** The schedules, where the database starts the job; complete.ts adds those of AWS. */
   schedules: z.array(storedSchedule),
   /** The last that was neither dry nor of a few subjects. */
   lastRun: run.nullable(),

@@ -1,7 +1,7 @@
 import { jobParameters, registry } from '../../functions/registry.ts';
 import { alarmsOf } from './alarms.ts';
 import { dashboardOf } from './dashboard.ts';
-import { schedulesOf } from './schedules.ts';
+import { describedSchedules, schedulesOf } from './schedules.ts';
 
 /** As much of osls as is needed here. */
 interface Serverless {
@@ -30,6 +30,7 @@ export default class EachJob {
       ['functions'],
       registry.map(({ name }) => `\${self:custom.functions.${name}.\${param:${name}}}`),
     );
+    extend(['custom', 'deployedSchedules'], JSON.stringify(registry.flatMap(describedSchedules)));
     const alarms = Object.assign({}, ...registry.map(alarmsOf));
     extend(['custom', 'jobAlarms'], { on: { Resources: alarms }, off: {} });
     const dashboard = dashboardOf(registry);

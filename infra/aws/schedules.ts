@@ -16,3 +16,13 @@ export function schedulesOf({ schedules }: Pick<Registration, 'schedules'>) {
     },
   }));
 }
+
+/** What the status page is told of them, in an environment variable; osls puts the parameters in. */
+export function describedSchedules({ name, schedules }: Pick<Registration, 'name' | 'schedules'>) {
+  return schedules.map(({ parameter }) => ({
+    job: name,
+    expression: `\${param:${parameter}}`,
+    timezone: '${param:schedule-timezone}',
+    switches: [`\${param:${name}}`, '${param:schedules}'],
+  }));
+}

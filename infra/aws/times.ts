@@ -1,5 +1,6 @@
-import { firstAfterMs, leftOutAfterMs, type Schedule } from '../../cli/schedules.ts';
+import { leftOutAfterMs } from '../../cli/schedules.ts';
 import { utc } from '../../cli/ui.ts';
+import { firstAfterMs, type Schedule } from '../../functions/_shared/aws-schedule.ts';
 import type { Clock } from '../../functions/_shared/clock.ts';
 
 /** A schedule as osls has it after its parameters are filled in. */

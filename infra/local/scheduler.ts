@@ -1,4 +1,5 @@
-import { firstAfterMs, type JobSchedule } from '../../cli/schedules.ts';
+import type { JobSchedule } from '../../cli/schedules.ts';
+import { firstAfterMs } from '../../functions/_shared/aws-schedule.ts';
 import { type Clock, isoTime } from '../../functions/_shared/clock.ts';
 
 /** The longest that a timer can wait. */

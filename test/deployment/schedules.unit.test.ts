@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
-  firstAfterMs,
   leftOutAfterMs,
   nextDueMs,
   paramsIn,
@@ -9,6 +8,7 @@ import {
   schedulesOf,
 } from '../../cli/schedules.ts';
 import { utc } from '../../cli/ui.ts';
+import { firstAfterMs } from '../../functions/_shared/aws-schedule.ts';
 import { timeMs } from '../../functions/_shared/clock.ts';
 import { jobNames } from '../../functions/registry.ts';
 

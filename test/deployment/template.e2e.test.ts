@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { readSettings } from '../../functions/_shared/settings.ts';
 import { jobNames } from '../../functions/registry.ts';
 import { problemsOf, statementsOf } from '../support/cloudformation.ts';
 import { readPage } from '../support/documents.ts';
@@ -18,6 +19,8 @@ import {
 const jobs = jobNames;
 const deadLetters = { 'Fn::GetAtt': ['DeadLetters', 'Arn'] };
 const arnOf = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] });
+
+const access = { SUPABASE_URL: 'https://abcd.supabase.co', SUPABASE_SECRET_KEY: 'sb_secret_x' };
 
 const functionsOf = (template: Template) =>
   Object.entries(template.Resources).filter(([, { Type }]) => Type === 'AWS::Lambda::Function');
@@ -75,6 +78,24 @@ describe.each(variants)('the template %s', (_, parameters) => {
       ({ Type }) => Type.split('::')[1]?.toLowerCase().replace('apigatewayv2', 'apigateway') ?? '',
     );
     expect(services.filter((service) => !allowed.has(service))).toEqual([]);
+  });
+
+  it('tells the status page of its schedules', () => {
+    const health = functionsOf(template).find(([id]) => id.startsWith('HealthDashcheck'))?.[1];
+    expect(health !== undefined).toBe(!parameters.includes('health-check=off'));
+    const text = health?.Properties.Environment.Variables.NIGHTSHIFT_SCHEDULES;
+    const inTemplate = resourcesOf(template, 'AWS::Scheduler::Schedule')
+      .filter(({ Properties }) => Properties.State === 'ENABLED')
+      .map(({ Properties }) => [
+        Properties.ScheduleExpression,
+        Properties.ScheduleExpressionTimezone,
+      ]);
+    const { schedules } = readSettings({
+      ...access,
+      ...(text ? { NIGHTSHIFT_SCHEDULES: text } : {}),
+    });
+    const told = schedules.map(({ expression, timezone }) => [expression, timezone]);
+    expect(told.sort()).toEqual(health ? inTemplate.sort() : []);
   });
 
   it('holds references to secrets and no secret', () => {

@@ -26,6 +26,7 @@ describe('the settings', () => {
     expect(readSettings(valid)).toEqual({
       supabase: { url: 'https://abcd.supabase.co', secretKey: `sb_secret_${secret}` },
       httpToken: undefined,
+      schedules: [],
       eventBus: undefined,
       httpBudgetMs: 25_000,
     });

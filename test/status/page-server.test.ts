@@ -10,7 +10,10 @@ let server: PageServer;
 
 beforeEach(async () => {
   const { url, secretKey } = suite.gateway;
-  server = await servePage(createRpc({ url, secretKey }, noDeadline), url);
+  server = await servePage(createRpc({ url, secretKey }, noDeadline), {
+    projectUrl: url,
+    schedules: [],
+  });
 });
 afterEach(() => server.close());
 

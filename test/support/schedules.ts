@@ -1,4 +1,4 @@
-import { cronOf } from '../../cli/schedules.ts';
+import { cronOf } from '../../functions/_shared/aws-schedule.ts';
 
 const unitSeconds: Record<string, number> = { minute: 60, hour: 3_600, day: 86_400 };
 

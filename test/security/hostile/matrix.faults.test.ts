@@ -57,7 +57,7 @@ async function makeCall({ nameRoles, timesRun }: World, sql: Sql, call: Call): P
     // Anyone may set it, and then checks are looked at while planning.
     await sql.unsafe(nameRoles('set local role <owner>; set local constraint_exclusion = on'));
     const [begun] = call.job
-      ? await sql`select nightshift.begin_run(${call.job}, 'cli', dry_run => ${call.dryRun}) -> 'run' as run`
+      ? await sql`select nightshift.begin_run(${call.job}, 'cli', input => ${sql.json(call.input ?? {})}, dry_run => ${call.dryRun}) -> 'run' as run`
       : [];
     const lease = begun && `'${begun.run.id}', ${begun.run.fence}`;
     for (const statement of call.statements(lease ?? '')) {

@@ -118,8 +118,7 @@ const application = (mallory: string) => `
   create schema app;
   grant usage, create on schema app to ${mallory};
 
-  -- Autovacuum is kept from coming first.
-  create table app.orders (id integer primary key, deleted_at timestamptz, note text) with (autovacuum_enabled = false);
+  create table app.orders (id integer primary key, deleted_at timestamptz, note text);
   create index on app.orders (deleted_at);
   insert into app.orders select n, case when n <= 20 then now() - interval '40 days' end from generate_series(1, 100) n;
   create table app.lines (id integer primary key, order_id integer references app.orders on delete cascade, deleted_at timestamptz);

@@ -2214,6 +2214,10 @@ export type Database = {
         Args: { arguments: string; extension: unknown; function_name: unknown }
         Returns: string
       }
+      failure_in_words: {
+        Args: { said: string; state: string }
+        Returns: string
+      }
       fates_of: {
         Args: {
           held: Database["nightshift"]["CompositeTypes"]["held_row"][]
@@ -4074,6 +4078,14 @@ export type Database = {
         Returns: undefined
       }
       require_reading_query: { Args: { query: string }; Returns: undefined }
+      require_real_run: {
+        Args: {
+          does_nothing: string
+          job: string
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: undefined
+      }
       require_referencing_indexes: {
         Args: { relation: unknown }
         Returns: undefined

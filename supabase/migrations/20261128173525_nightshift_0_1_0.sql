@@ -2185,6 +2185,26 @@ $$;
 
 comment on function nightshift.describe_needs is 'The foreign keys that kept rows from a purge, and how many each.';
 
+-- supabase/schema/health/failure_in_words.sql
+
+create or replace function nightshift.failure_in_words(state text, said text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when state = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
+    when state = '55P03' then 'Another session holds a lock on what it reads.'
+    when state = '42501' then format('%I may not read what it needs.', current_user)
+    when state like 'NS%' then said
+    else format('It failed with %s; the Postgres log has the message.', state)
+  end;
+$$;
+
+comment on function nightshift.failure_in_words is
+  'Why a look at the database failed, by its SQLSTATE, without what Postgres says of rows; said: the message of Nightshift, for its own codes.';
+
 -- supabase/schema/health/fix_of_leftovers.sql
 
 create or replace function nightshift.fix_of_leftovers(report jsonb)
@@ -2992,13 +3012,7 @@ exception
       'measured', 0, 'level', 'unknown', 'value', null, 'subject', null, 'findingsTotal', 1,
       'findings', jsonb_build_array(jsonb_build_object(
         'subject', null, 'level', 'unknown', 'value', null,
-        'detail', case
-          when sqlstate = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
-          when sqlstate = '55P03' then 'Another session holds a lock on what it reads.'
-          when sqlstate = '42501' then format('%I may not read what it needs.', current_user)
-          when sqlstate like 'NS%' then failure
-          else format('It failed with %s; the Postgres log has the message.', sqlstate)
-        end,
+        'detail', nightshift.failure_in_words(sqlstate, failure),
         'fix', case
           when sqlstate = '42501' then format('grant pg_monitor to %I;', current_user)
           when sqlstate like 'NS%' then nullif(remedy, '')
@@ -3524,12 +3538,7 @@ declare
   measured nightshift.key_query_times;
   context text;
 begin
-  if run.dry_run or run.job <> 'health-check' then
-    raise exception using
-      errcode = 'NS422',
-      message = case when run.dry_run then 'A dry run measures nothing' else format('A run of %s measures no queries', run.job) end,
-      hint = 'Begin a run of health-check without dry_run.';
-  end if;
+  perform nightshift.require_real_run(run, 'health-check', 'measures nothing');
   select q.* into query from nightshift.key_queries q where q.name = query_name;
   if not found then
     return '{"outcome": "gone"}';
@@ -3548,6 +3557,7 @@ begin
     when query_canceled then
       measured.stopped_ms := round(extract(epoch from clock_timestamp() - started) * 1000);
       measured.failure := sqlstate;
+    -- A function that the query calls may raise any code there is. Each is kept and logged, and none is passed over.
     when others then
       raise log 'nightshift: key query % could not run: % (%)', query.name, sqlerrm, sqlstate;
       measured.failure := sqlstate;
@@ -4659,6 +4669,27 @@ $$;
 
 comment on function nightshift.require_known_names is
   'Raises NS404, with what there is, for a table, a view, an index or a check that the input of a run names and that the job does not know; NS422 for a view whose policy is switched off, or a partition that was retired.';
+
+-- supabase/schema/ledger/require_real_run.sql
+
+create or replace function nightshift.require_real_run(run nightshift.runs, job text, does_nothing text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if run.dry_run or run.job <> require_real_run.job then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A %s %s', case when run.dry_run then 'dry run' else 'run of ' || run.job end, does_nothing),
+      hint = format('Begin a run of %s without dry_run.', require_real_run.job);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_real_run is
+  'Raises NS422 for a dry run, and for one of another job. does_nothing: what such a run does not do, such as "vacuums nothing".';
 
 -- supabase/schema/ledger/require_wanted.sql
 
@@ -22191,15 +22222,13 @@ begin
   end;
   return document || '{"problem": null}';
 exception
+  -- Whatever keeps one section from its answer must not keep the others from theirs; the headline says it.
   when query_canceled or others then
     get stacked diagnostics failure = message_text;
     raise log 'nightshift: the section % of the status could not be read: % (%)', section, failure, sqlstate;
-    return jsonb_build_object('items', '[]'::jsonb, 'total', null, 'stopped', sqlstate = '57014', 'problem', case
-      when sqlstate = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
-      when sqlstate = '55P03' then 'Another session holds a lock on what it reads.'
-      when sqlstate like 'NS%' then failure
-      else format('It failed with %s; the Postgres log has the message.', sqlstate)
-    end);
+    return jsonb_build_object(
+      'items', '[]'::jsonb, 'total', null, 'stopped', sqlstate = '57014', 'problem', nightshift.failure_in_words(sqlstate, failure)
+    );
 end;
 $$;
 
@@ -23110,12 +23139,7 @@ declare
   strange regclass;
   locking record;
 begin
-  if run.dry_run or run.job <> 'table-vacuum' then
-    raise exception using
-      errcode = 'NS422',
-      message = case when run.dry_run then 'A dry run rebuilds nothing' else format('A run of %s rebuilds nothing', run.job) end,
-      hint = 'Begin a run of table-vacuum without dry_run.';
-  end if;
+  perform nightshift.require_real_run(run, 'table-vacuum', 'rebuilds nothing');
   if facts is null then
     return '{"outcome": "gone"}';
   end if;
@@ -23195,12 +23219,7 @@ declare
   relation constant regclass := nightshift.find_relation(table_name);
   state jsonb;
 begin
-  if run.dry_run or run.job <> 'table-vacuum' then
-    raise exception using
-      errcode = 'NS422',
-      message = case when run.dry_run then 'A dry run vacuums nothing' else format('A run of %s vacuums nothing', run.job) end,
-      hint = 'Begin a run of table-vacuum without dry_run.';
-  end if;
+  perform nightshift.require_real_run(run, 'table-vacuum', 'vacuums nothing');
   select nightshift.describe_vacuum_state(s) into state from nightshift.vacuum_states(array[relation::oid]) s;
   if state is null then
     return '{"outcome": "gone"}';
@@ -27243,7 +27262,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3a1c1586fcb32565fd693d1ae3295adbacd54fa65647cd9fdac003add84cbaea', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '589dc594619beaab4c292885268b6c4d9997f877952360e668351dfe879dcb47', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -27270,57 +27289,58 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
   duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_bloat,
   estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease,
-  extension_function, fates_of, fences, find_covered_rows, find_due_among, find_key, find_key_query, find_moved_rows,
-  find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation, find_released_rows, find_rows,
-  find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_reindex, finish_run, finish_vacuum,
-  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_rename,
-  follow_renames, follow_rows, follow_tables, forced_names, forecast_full, forget_decisions, forget_starts,
-  free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh, growth_of, guard_child,
-  guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
-  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
-  health_database_size, health_days_until_full, health_dead_tuples, health_default_partition_rows,
-  health_duplicate_indexes, health_failed_restores, health_findings, health_foreign_keys_without_index,
-  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
-  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_key_queries,
-  health_late_schedules, health_ledger_size, health_level, health_long_transactions, health_measure,
-  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
-  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_results, health_sequences,
-  health_slow_statements, health_slower_key_queries, health_soft_deleted_share, health_soft_deletes,
-  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
-  health_views_not_populated, heartbeat_run, held_partition_policy, held_row, held_rows, hint_for_flag,
-  hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades, hold_children, hold_parents,
-  hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days, index_columns, index_definition,
-  index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced,
-  is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states, jobs, join_condition, json_number,
-  judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_of, key_queries, key_query_states,
-  key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step,
-  leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies,
-  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change,
-  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs,
-  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum,
-  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves,
-  measure_references, measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row,
-  multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds,
-  next_slice, note_answer, note_assessment, note_decisions, note_detaching, note_durations, note_partitions,
-  note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left, old_transaction, oldest_due,
-  only_kept, only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of,
-  partition_faults, partition_history, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance,
-  plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum, plan_view_refresh, policy_members,
-  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,
-  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_outcomes, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows,
-  read_as_caller, read_partitions, read_pressure, read_status, reasons_of, reattach_partition, record_batch,
-  record_deletions, record_failed_restores, record_health, record_purge, record_refresh_failure, recount_moved_rows,
-  redundant_indexes, reference_join, reference_tree, references_condition, referencing_keys, referred_tables,
-  refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key,
-  reindex_leftovers, reindex_statement, related_policies, related_tables, release_default, released_row, remember_held,
-  remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  remove_vacuum_policy, report_bloat, require_call, require_checked_keys, require_few_due, require_health_checks,
-  require_indexes, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_reading_query, require_referencing_indexes, require_refresh_policies,
+  extension_function, failure_in_words, fates_of, fences, find_covered_rows, find_due_among, find_key, find_key_query,
+  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_reindex,
+  finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
+  follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forecast_full,
+  forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh,
+  growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
+  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
+  health_database_growth, health_database_size, health_days_until_full, health_dead_tuples,
+  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
+  health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
+  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
+  health_jobs_partial, health_key_queries, health_late_schedules, health_ledger_size, health_level,
+  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
+  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
+  health_replication_lag, health_results, health_sequences, health_slow_statements, health_slower_key_queries,
+  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
+  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
+  held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades,
+  hold_children, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days,
+  index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of,
+  is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states,
+  jobs, join_condition, json_number, judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_of,
+  key_queries, key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions,
+  last_health_levels, last_step, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries,
+  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, list_schedules,
+  list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice,
+  mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
+  may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
+  measure_for_run, measure_key_query, measure_leaves, measure_references, measure_retention_backlog,
+  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
+  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment,
+  note_decisions, note_detaching, note_durations, note_partitions, note_released, note_tables, note_told, note_trends,
+  note_unchanged, nothing_left, old_transaction, oldest_due, only_kept, only_needed, operation_time, other_owners,
+  override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
+  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
+  pause, place_in_code, plan_delete, plan_partition_maintenance, plan_reindex, plan_restore, plan_retention_purge,
+  plan_shape, plan_table_vacuum, plan_view_refresh, policy_members, policy_of_run, policy_of_view,
+  preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch, purge_counted, purge_decisions,
+  purge_key, purge_keys, purge_order, purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps,
+  purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions,
+  read_pressure, read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores,
+  record_health, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
+  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
+  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers, reindex_statement,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy,
+  report_bloat, require_call, require_checked_keys, require_few_due, require_health_checks, require_indexes,
+  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
+  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
+  require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
   require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
   resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,

@@ -70,13 +70,7 @@ exception
       'measured', 0, 'level', 'unknown', 'value', null, 'subject', null, 'findingsTotal', 1,
       'findings', jsonb_build_array(jsonb_build_object(
         'subject', null, 'level', 'unknown', 'value', null,
-        'detail', case
-          when sqlstate = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
-          when sqlstate = '55P03' then 'Another session holds a lock on what it reads.'
-          when sqlstate = '42501' then format('%I may not read what it needs.', current_user)
-          when sqlstate like 'NS%' then failure
-          else format('It failed with %s; the Postgres log has the message.', sqlstate)
-        end,
+        'detail', nightshift.failure_in_words(sqlstate, failure),
         'fix', case
           when sqlstate = '42501' then format('grant pg_monitor to %I;', current_user)
           when sqlstate like 'NS%' then nullif(remedy, '')

@@ -21,12 +21,7 @@ declare
   measured nightshift.key_query_times;
   context text;
 begin
-  if run.dry_run or run.job <> 'health-check' then
-    raise exception using
-      errcode = 'NS422',
-      message = case when run.dry_run then 'A dry run measures nothing' else format('A run of %s measures no queries', run.job) end,
-      hint = 'Begin a run of health-check without dry_run.';
-  end if;
+  perform nightshift.require_real_run(run, 'health-check', 'measures nothing');
   select q.* into query from nightshift.key_queries q where q.name = query_name;
   if not found then
     return '{"outcome": "gone"}';
@@ -45,6 +40,7 @@ begin
     when query_canceled then
       measured.stopped_ms := round(extract(epoch from clock_timestamp() - started) * 1000);
       measured.failure := sqlstate;
+    -- A function that the query calls may raise any code there is. Each is kept and logged, and none is passed over.
     when others then
       raise log 'nightshift: key query % could not run: % (%)', query.name, sqlerrm, sqlstate;
       measured.failure := sqlstate;

@@ -20,15 +20,13 @@ begin
   end;
   return document || '{"problem": null}';
 exception
+  -- Whatever keeps one section from its answer must not keep the others from theirs; the headline says it.
   when query_canceled or others then
     get stacked diagnostics failure = message_text;
     raise log 'nightshift: the section % of the status could not be read: % (%)', section, failure, sqlstate;
-    return jsonb_build_object('items', '[]'::jsonb, 'total', null, 'stopped', sqlstate = '57014', 'problem', case
-      when sqlstate = '57014' then 'It was stopped: it took too long, or someone cancelled it.'
-      when sqlstate = '55P03' then 'Another session holds a lock on what it reads.'
-      when sqlstate like 'NS%' then failure
-      else format('It failed with %s; the Postgres log has the message.', sqlstate)
-    end);
+    return jsonb_build_object(
+      'items', '[]'::jsonb, 'total', null, 'stopped', sqlstate = '57014', 'problem', nightshift.failure_in_words(sqlstate, failure)
+    );
 end;
 $$;
 

@@ -21,12 +21,7 @@ declare
   strange regclass;
   locking record;
 begin
-  if run.dry_run or run.job <> 'table-vacuum' then
-    raise exception using
-      errcode = 'NS422',
-      message = case when run.dry_run then 'A dry run rebuilds nothing' else format('A run of %s rebuilds nothing', run.job) end,
-      hint = 'Begin a run of table-vacuum without dry_run.';
-  end if;
+  perform nightshift.require_real_run(run, 'table-vacuum', 'rebuilds nothing');
   if facts is null then
     return '{"outcome": "gone"}';
   end if;

@@ -15,12 +15,7 @@ declare
   relation constant regclass := nightshift.find_relation(table_name);
   state jsonb;
 begin
-  if run.dry_run or run.job <> 'table-vacuum' then
-    raise exception using
-      errcode = 'NS422',
-      message = case when run.dry_run then 'A dry run vacuums nothing' else format('A run of %s vacuums nothing', run.job) end,
-      hint = 'Begin a run of table-vacuum without dry_run.';
-  end if;
+  perform nightshift.require_real_run(run, 'table-vacuum', 'vacuums nothing');
   select nightshift.describe_vacuum_state(s) into state from nightshift.vacuum_states(array[relation::oid]) s;
   if state is null then
     return '{"outcome": "gone"}';

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { timeMs } from '../../functions/_shared/clock.ts';
+import { stateOfQuery } from '../../functions/health-check/rules.ts';
 import { type KeyQuery, keyQueries } from '../../functions/health-check/schema.ts';
 import { connect } from '../connect.ts';
 import { nightshift } from '../installation/origin.ts';
@@ -40,11 +41,15 @@ async function showKeyQueries(options: { json?: true }): Promise<void> {
   note(`What to do about a slow one: ${nightshift} health key_queries slower_key_queries`);
 }
 
+const colours = {
+  'could not run': 'magenta',
+  'too slow': 'yellow',
+  'slower than usual': 'yellow',
+  'faster than usual': 'cyan',
+  ok: 'green',
+} as const;
+
 function verdictOf(query: KeyQuery): string {
-  const { failure, medianMs, maxMs, verdict, confirmed } = query;
-  if (failure !== null) return styleText('magenta', 'could not run');
-  if (medianMs !== null && medianMs >= maxMs) return styleText('yellow', 'too slow');
-  if (verdict === 'slower' && confirmed) return styleText('yellow', 'slower than usual');
-  if (verdict === 'faster' && confirmed) return styleText('cyan', 'faster than usual');
-  return medianMs === null ? '' : styleText('green', 'ok');
+  const word = stateOfQuery(query);
+  return word === 'not measured' ? '' : styleText(colours[word], word);
 }

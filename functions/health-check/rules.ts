@@ -71,3 +71,13 @@ export function statusWord(checks: readonly HealthCheck[], notRun: readonly stri
   const found = checks.map(({ level }) => level);
   return words[worstOf(notRun.length > 0 ? [...found, 'unknown'] : found)];
 }
+
+/** How a key query does, in a word: against what it may take, then against what it usually takes. */
+export function stateOfQuery({ failure, medianMs, maxMs, verdict, confirmed }: KeyQuery) {
+  if (failure !== null) return 'could not run';
+  if (medianMs === null) return 'not measured';
+  if (medianMs >= maxMs) return 'too slow';
+  if (verdict === 'slower' && confirmed) return 'slower than usual';
+  if (verdict === 'faster' && confirmed) return 'faster than usual';
+  return 'ok';
+}

@@ -1,11 +1,12 @@
 import { timeMs } from '../_shared/clock.ts';
 import { duration } from '../_shared/figures.ts';
 import { html, type Markup } from '../_shared/markup.ts';
+import { stateOfQuery } from '../health-check/rules.ts';
 import type { KeyQuery } from '../health-check/schema.ts';
 import { sparkline } from './charts.ts';
 import type { Status } from './schema.ts';
 import { heading, problemOf, tableOf } from './section.ts';
-import { ago, state } from './words.ts';
+import { ago, state, type Tone } from './words.ts';
 
 /** How long the key queries take, against what they may and usually do. */
 export function queriesSection({ queries }: Status, nowMs: number): Markup | false {
@@ -35,11 +36,16 @@ ${tableOf(
 
 const inMs = (ms: number | null) => (ms === null ? '–' : duration(ms));
 
-function verdictOf({ failure, medianMs, maxMs, verdict, confirmed }: KeyQuery): Markup {
-  if (failure !== null) return state('could not run', 'bad');
-  if (medianMs === null) return state('not measured', 'quiet');
-  if (medianMs >= maxMs) return state('too slow', 'warn');
-  if (verdict === 'slower' && confirmed) return state('slower than usual', 'warn');
-  if (verdict === 'faster' && confirmed) return state('faster than usual', 'info');
-  return state('ok', 'good');
+const tones: Record<ReturnType<typeof stateOfQuery>, Tone> = {
+  'could not run': 'bad',
+  'not measured': 'quiet',
+  'too slow': 'warn',
+  'slower than usual': 'warn',
+  'faster than usual': 'info',
+  ok: 'good',
+};
+
+function verdictOf(query: KeyQuery): Markup {
+  const word = stateOfQuery(query);
+  return state(word, tones[word]);
 }

@@ -13063,8 +13063,14 @@ begin
   select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages from unnest(leaves) l;
   if sample_due and pages > greatest(few_pages, dead / 4) then
     -- Of most tables nothing is due, and how many rows these have, a purge need not know to the row.
-    select round(sum(c.reltuples)) into total_rows
-    from pg_catalog.pg_class c where c.oid = any(leaves) having min(c.reltuples) >= 0;
+    -- The brake asks for it all the same, so it grows with the file, as for the planner.
+    select round(sum(c.reltuples / nullif(c.relpages, 0) * l.pages)) into total_rows
+    from (
+      select u.oid, pg_relation_size(u.oid) / current_setting('block_size')::integer as pages from unnest(leaves::oid[]) u(oid)
+    ) l
+    join pg_catalog.pg_class c on c.oid = l.oid
+    where l.pages > 0
+    having min(c.reltuples) > 0;
     if total_rows is not null and not exists (
       select from unnest(leaves) l
       where nightshift.marker_walk(l, policy.marker_column, due) is distinct from 'index'
@@ -13134,7 +13140,7 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. A table of up to 32 MB is counted in one scan. Of a larger one, due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once, and all of one with more than 200,000 dead rows are, and where the index of the marker says that none is due, the total is what Postgres believes it to be. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. A table of up to 32 MB is counted in one scan. Of a larger one, due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once, and all of one with more than 200,000 dead rows are, and where the index of the marker says that none is due, the total is what the statistics say. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
 
 -- supabase/schema/retention/measure_children.sql
 
@@ -27286,7 +27292,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '79d5d0299131b5a467a616f3b89a56dfd4347ad7c4613c038469c89ad1b87cae', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd38d516d949b4838ac9953f5a80706cbacb98c045dc242c09ee7e4aafe1a6853', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -17,13 +17,16 @@ declare
   -- Below 32 MB a table is counted whole; above it about 1,000 random pages are counted instead.
   counted_pages constant integer := 4096;
   sampled_pages constant integer := 1000;
+  -- Below 1 MB it takes no longer than to ask the index.
+  few_pages constant integer := 128;
   -- So many that the sample has enough of them.
   max_counted constant integer := 20000;
   many_leaves constant integer := 32;
   -- Right behind a large purge, and as long as an old snapshot keeps what it deleted, an index is full of these.
   many_dead_rows constant integer := 200000;
   leaves constant regclass[] := array(select l from nightshift.leaf_relations(policy.relation) l);
-  crowded constant boolean := nightshift.dead_rows(leaves::oid[]) > many_dead_rows;
+  dead constant bigint := nightshift.dead_rows(leaves::oid[]);
+  crowded constant boolean := dead > many_dead_rows;
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => coalesce(
     budget_ms, case when cardinality(leaves) > many_leaves then 1000 else 300 end
   ) / 1000.0);
@@ -60,6 +63,31 @@ begin
     );
   end if;
   select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages from unnest(leaves) l;
+  if sample_due and pages > greatest(few_pages, dead / 4) then
+    -- Of most tables nothing is due, and how many rows these have, a purge need not know to the row.
+    -- The brake asks for it all the same, so it grows with the file, as for the planner.
+    select round(sum(c.reltuples / nullif(c.relpages, 0) * l.pages)) into total_rows
+    from (
+      select u.oid, pg_relation_size(u.oid) / current_setting('block_size')::integer as pages from unnest(leaves::oid[]) u(oid)
+    ) l
+    join pg_catalog.pg_class c on c.oid = l.oid
+    where l.pages > 0
+    having min(c.reltuples) > 0;
+    if total_rows is not null and not exists (
+      select from unnest(leaves) l
+      where nightshift.marker_walk(l, policy.marker_column, due) is distinct from 'index'
+        or nightshift.has_due_rows(l, policy.marker_column, due)
+    ) then
+      return jsonb_build_object(
+        'dueRows', 0,
+        'dueRowsExact', true,
+        'totalRows', total_rows,
+        'totalRowsExact', false,
+        'oldestDueAt', null,
+        'overdueSeconds', null
+      );
+    end if;
+  end if;
   percent := case when coalesce(pages, 0) <= counted_pages then 100 else 100.0 * sampled_pages / pages end;
 
   execute format(
@@ -73,7 +101,9 @@ begin
   due_exact := percent = 100 or not (
     sample_due and sampled_due > max_counted or crowded
   );
-  if due_exact then
+  if percent = 100 then
+    due_rows := sampled_due;
+  elsif due_exact then
     open due_cursor no scroll for execute format('select from %s r where %s', nightshift.scan_of(policy.relation), due);
     loop
       move forward stride in due_cursor;
@@ -91,7 +121,7 @@ begin
   end if;
 
   -- Of very many due rows only an index in order knows the oldest; else it is that of the sample.
-  if due_rows > 0 and (due_exact or not crowded and (
+  if due_rows > 0 and percent < 100 and (due_exact or not crowded and (
     select bool_and(nightshift.marker_walk(l, policy.marker_column, due) = 'index')
     from nightshift.leaf_relations(policy.relation) l
   )) then
@@ -112,4 +142,4 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. Due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total of a table over 32 MB (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once, and all of one with more than 200,000 dead rows are. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. A table of up to 32 MB is counted in one scan. Of a larger one, due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once, and all of one with more than 200,000 dead rows are, and where the index of the marker says that none is due, the total is what the statistics say. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';

@@ -10,6 +10,14 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** With a prefix, since an application has functions of its own. */
 const edgeNameOf = (job: string) => `nightshift-${job}`;
 
+interface Bundle {
+  code: string;
+  metafile: Metafile;
+}
+
+/** Made once in a process, which takes no change of its own sources any more either. */
+const bundles = new Map<string, Promise<Bundle>>();
+
 /**
  * Writes an Edge Function for each job into the folder `functions` of a Supabase project. Each is one file that imports
  * nothing but node:crypto, which Edge Runtime has: so it can be deployed with Docker, without it, and by pasting.
@@ -33,7 +41,13 @@ export async function writeFunctions(
   );
 }
 
-async function bundleOf(job: string): Promise<{ code: string; metafile: Metafile }> {
+function bundleOf(job: string): Promise<Bundle> {
+  const bundle = bundles.get(job) ?? makeBundle(job);
+  bundles.set(job, bundle);
+  return bundle;
+}
+
+async function makeBundle(job: string): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
     entryPoints: [join(root, 'functions', job, 'edge.ts')],
     absWorkingDir: root,

@@ -11,12 +11,21 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string) => readFile(join(root, path), 'utf8');
 const manifest = z.object({ version: z.string() });
 
+interface Imports {
+  sources: string[];
+  packages: string[];
+}
+
+/** Read once in a process, which takes no change of its own sources any more either. */
+let imports: Promise<Imports> | undefined;
+
 /**
  * What a deployment to AWS needs, by path: serverless.yml, the sources of the functions and of the plugins, and a package.json
  * of its own. Sources and no bundles, since they are what osls deploys from a clone, and people can read them.
  */
 export async function deploymentFiles(): Promise<Map<string, string>> {
-  const { sources, packages } = await imported();
+  imports ??= readImports();
+  const { sources, packages } = await imports;
   const resources = (await readdir(join(root, 'infra/aws'))).filter((file) =>
     file.endsWith('.yml'),
   );
@@ -34,7 +43,7 @@ export async function deploymentFiles(): Promise<Map<string, string>> {
 }
 
 /** All that the functions and the plugins import while they run or are packaged; what has nothing but types is not among it. */
-async function imported(): Promise<{ sources: string[]; packages: string[] }> {
+async function readImports(): Promise<Imports> {
   const plugins = (await read('serverless.yml')).matchAll(/^ {2}- \.\/(infra\/aws\/.+\.ts)$/gm);
   const { metafile } = await build({
     entryPoints: [
@@ -50,8 +59,8 @@ async function imported(): Promise<{ sources: string[]; packages: string[] }> {
     metafile: true,
     write: false,
   });
-  const imports = Object.values(metafile.inputs).flatMap((input) => input.imports);
-  const paths = imports.filter(({ external }) => external).map(({ path }) => path);
+  const found = Object.values(metafile.inputs).flatMap((input) => input.imports);
+  const paths = found.filter(({ external }) => external).map(({ path }) => path);
   const names = paths.filter((path) => !path.startsWith('node:')).map(packageOf);
   return { sources: Object.keys(metafile.inputs), packages: [...new Set(names)] };
 }

@@ -329,7 +329,8 @@ describe('a parameter', () => {
 
 describe('two stages', () => {
   it('share no name', async () => {
-    const [prod, staging] = await Promise.all([packageStage('prod'), packageStage('staging')]);
+    const prod = await packageTemplate();
+    const staging = await packageStage('staging', 'table-vacuum=on');
     const namesIn = ({ Resources, Outputs }: Template) =>
       [...Object.values(Resources), ...(Object.values(Outputs) as Partial<Resource>[])]
         .flatMap((each) => [each.Properties ?? {}, (each as { Export?: object }).Export ?? {}])

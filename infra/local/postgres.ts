@@ -43,6 +43,7 @@ const SETTINGS = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
+  wal_init_zero: 'off',
 };
 
 const PORT_ATTEMPTS = 3;

@@ -19,10 +19,10 @@ interface Failed {
   key: number;
   code: string;
 }
-/** A step that was not refused, and the rows of which it says that another had them locked. */
+/** A step that was not refused, and the rows that it says it left because of the other client. */
 interface Done {
   step: Step;
-  locked: string[];
+  left: string[];
 }
 /** By which operation each row is deleted, null for one that is not; rows that were purged are not there. */
 type State = Record<Table, Map<number, string | null>>;
@@ -56,10 +56,9 @@ const taken = (state: State, room: number) =>
     (other) => other !== room && nameOf(other) === nameOf(room) && isActive(state, 'rooms', other),
   );
 
-/** `locked` are rows that a restore gave up, since the other client had them locked for too long. */
-function bringBack(state: State, table: Table, ids: number[], locked: string[]): void {
+function bringBack(state: State, table: Table, ids: number[], left: string[]): void {
   for (const id of ids.toSorted((one, other) => one - other)) {
-    if (!state[table].get(id) || locked.includes(`${table} ${id}`)) continue;
+    if (!state[table].get(id) || left.includes(`${table} ${id}`)) continue;
     if (table === 'rooms' ? taken(state, id) : !isActive(state, 'rooms', roomOf(id))) continue;
     state[table].set(id, null);
   }
@@ -68,7 +67,7 @@ function bringBack(state: State, table: Table, ids: number[], locked: string[]):
 /** What a step makes of a state; `operation` is what it deletes by, and `operations` those of the steps before. */
 function after(
   before: State,
-  { step, locked }: Done,
+  { step, left }: Done,
   operation: string,
   operations: string[],
 ): State {
@@ -79,10 +78,10 @@ function after(
     const wanted = operations[step.nth % operations.length];
     for (const table of ['rooms', 'desks'] as const) {
       const ids = [...state[table]].filter(([, by]) => by === wanted).map(([id]) => id);
-      bringBack(state, table, ids, locked);
+      bringBack(state, table, ids, left);
     }
   } else if (step.act === 'restore') {
-    bringBack(state, step.table, step.ids, locked);
+    bringBack(state, step.table, step.ids, left);
   } else if (step.act === 'update restored') {
     for (const id of step.ids) if (state[step.table].get(id)) state[step.table].set(id, null);
     if (
@@ -115,8 +114,18 @@ const db = setUpDatabase();
 const inTheWay = /^(40P01|55P03|NS425)$/;
 /** One key that is not to be deleted or restored, an operation with nothing left, a name that is taken. */
 const refused = /^(NS404|NS409|23505)$/;
+/**
+ * Why a restore beside another step leaves a row: it is locked for too long, or its name is taken when the row has its turn.
+ * The next may find its own free: rows come back one by one, not all as of one moment.
+ */
+const ofTheOther = /^(55P03|23505)$/;
 
-async function perform(sql: Sql, step: Step, operations: string[]): Promise<Done | null> {
+async function perform(
+  sql: Sql,
+  step: Step,
+  operations: string[],
+  isAlone: boolean,
+): Promise<Done | null> {
   if (step.act === 'purge') {
     // Deleted anew, and long ago: what the first deletion wrote does not change.
     const isStopped = await sql
@@ -135,7 +144,7 @@ async function perform(sql: Sql, step: Step, operations: string[]): Promise<Done
       );
     if (isStopped) return null;
     await runPurge(db);
-    return { step, locked: [] };
+    return { step, left: [] };
   }
   const call =
     step.act === 'restoreOperation'
@@ -150,17 +159,17 @@ async function perform(sql: Sql, step: Step, operations: string[]): Promise<Done
   try {
     const [row] = await call;
     const failed: Failed[] = row?.answer?.failed ?? [];
-    const locked = failed
-      .filter(({ code }) => code === '55P03')
+    const left = failed
+      .filter(({ code }) => ofTheOther.test(code) && !isAlone)
       .map(({ relation = `app.${'table' in step ? step.table : ''}`, key }) =>
         `${relation} ${key}`.slice('app.'.length),
       );
-    return { step, locked };
+    return { step, left };
   } catch (error) {
     const { code } = error as { code: string };
     if (inTheWay.test(code)) return null;
     if (!refused.test(code)) throw error;
-    return { step, locked: [] };
+    return { step, left: [] };
   }
 }
 
@@ -222,7 +231,9 @@ it(
           const before = await readState();
           note(before);
           const outcomes = await Promise.all(
-            together.map((step, n) => perform(clients[n] ?? db.sql, step, [...operations])),
+            together.map((step, n) =>
+              perform(clients[n] ?? db.sql, step, [...operations], together.length === 1),
+            ),
           );
           const done = outcomes.filter((outcome) => outcome !== null);
           // A run leaves what the other client has locked, and is refused beside another run: the next night's takes it.

@@ -286,6 +286,7 @@ export type Database = {
         Row: {
           accepted_at: string | null
           functions_tell_at: string | null
+          gone: string[] | null
           project_url: string
           refused_at: string | null
           singleton: boolean
@@ -298,6 +299,7 @@ export type Database = {
         Insert: {
           accepted_at?: string | null
           functions_tell_at?: string | null
+          gone?: string[] | null
           project_url: string
           refused_at?: string | null
           singleton?: boolean
@@ -310,6 +312,7 @@ export type Database = {
         Update: {
           accepted_at?: string | null
           functions_tell_at?: string | null
+          gone?: string[] | null
           project_url?: string
           refused_at?: string | null
           singleton?: boolean
@@ -1101,9 +1104,11 @@ export type Database = {
       troubles: {
         Row: {
           began_at: string
+          checks: string[] | null
           claimed_until: string | null
           end_told_at: string | null
           ended_at: string | null
+          gone_at: string | null
           id: number
           key: string
           kind: string
@@ -1113,9 +1118,11 @@ export type Database = {
         }
         Insert: {
           began_at?: string
+          checks?: string[] | null
           claimed_until?: string | null
           end_told_at?: string | null
           ended_at?: string | null
+          gone_at?: string | null
           id?: never
           key: string
           kind: string
@@ -1125,9 +1132,11 @@ export type Database = {
         }
         Update: {
           began_at?: string
+          checks?: string[] | null
           claimed_until?: string | null
           end_told_at?: string | null
           ended_at?: string | null
+          gone_at?: string | null
           id?: never
           key?: string
           kind?: string
@@ -1785,6 +1794,7 @@ export type Database = {
       current_troubles: {
         Args: { as_of: string }
         Returns: {
+          checks: string[]
           key: string
           kind: string
           opens: boolean

@@ -222,6 +222,16 @@ add column if not exists functions_tell_at timestamptz;
 -- It also watches an index being rebuilt.
 drop function if exists nightshift.watch_vacuum(uuid, bigint, boolean);
 
+-- What is gone is over when it is still gone later.
+alter table if exists nightshift.home
+add column if not exists gone text[];
+
+alter table if exists nightshift.troubles
+add column if not exists checks text[],
+add column if not exists gone_at timestamptz;
+
+drop function if exists nightshift.current_troubles(timestamptz);
+
 -- supabase/schema/access/tables.sql
 
 -- Who logged in at the status page, or steered there, a moment ago.
@@ -842,7 +852,8 @@ create table if not exists nightshift.home (
   told text,
   told_at timestamptz,
   told_request bigint,
-  functions_tell_at timestamptz
+  functions_tell_at timestamptz,
+  gone text[]
 );
 
 comment on table nightshift.home is
@@ -856,6 +867,7 @@ comment on column nightshift.home.told is 'What was posted last; null: nothing i
 comment on column nightshift.home.told_request is 'The number that pg_net gave that request.';
 comment on column nightshift.home.functions_tell_at is
   'When a function with a webhook of its own last looked for what there is to tell, to five minutes, unless nobody took it for an hour; null: never.';
+comment on column nightshift.home.gone is 'Which lines of told were gone at the last look of nightshift.watch.';
 
 alter table nightshift.home enable row level security;
 
@@ -1077,7 +1089,9 @@ create table if not exists nightshift.troubles (
   told_at timestamptz,
   ended_at timestamptz,
   end_told_at timestamptz,
-  claimed_until timestamptz
+  claimed_until timestamptz,
+  checks text[],
+  gone_at timestamptz
 );
 
 comment on table nightshift.troubles is
@@ -1086,6 +1100,8 @@ comment on column nightshift.troubles.kind is
   'failed: runs of a job; missed: a job has not done its work; left: a run left something undone; critical: a finding of a health check.';
 comment on column nightshift.troubles.text is 'A sentence, without the contents of rows.';
 comment on column nightshift.troubles.claimed_until is 'Until then somebody is telling it.';
+comment on column nightshift.troubles.checks is 'The health checks that say when it is over; null: a run does.';
+comment on column nightshift.troubles.gone_at is 'When they last looked and it was gone; null: it is there. It is over when it has been gone for long enough, see take_troubles.';
 
 create unique index if not exists troubles_open on nightshift.troubles (key) where ended_at is null;
 create index if not exists troubles_untold on nightshift.troubles (id) where told_at is null or (ended_at is not null and end_told_at is null);
@@ -17098,7 +17114,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   home nightshift.home;
-  troubles text;
+  troubles text[];
+  missing text[];
   message text;
   delivered boolean;
 begin
@@ -17119,27 +17136,35 @@ begin
     end if;
     return;
   end if;
-  select string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject')
+  select coalesce(string_to_array(
+    string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject'), E'\n'
+  ), '{}')
   into troubles
   from jsonb_array_elements(nightshift.get_health(quick => true) -> 'checks') c
   cross join lateral jsonb_array_elements(c.value -> 'findings') f
   where f.value ->> 'level' = 'critical';
+  missing := array(select unnest(string_to_array(home.told, E'\n')) except select unnest(troubles));
   delivered := coalesce((nightshift.http_answer(home.told_request, home.told_at)).status between 200 and 299, false);
-  if troubles is not distinct from home.told and (delivered or troubles is null) and not coalesce(home.told_at < now() - interval '1 day', false) then
+  -- A value about its threshold comes and goes: what is gone is over when the next look does not find it either.
+  if home.told is not null and troubles <@ string_to_array(home.told, E'\n') and not missing && coalesce(home.gone, '{}')
+    and (troubles = '{}' or delivered and home.told_at >= now() - interval '1 day')
+    or home.told is null and troubles = '{}'
+  then
+    update nightshift.home h set gone = missing where h.gone is distinct from missing;
     return;
   end if;
 
   message := case
-    when troubles is null then format('Nightshift of %s finds nothing critical any more.', home.project_url)
-    else format(E'Nightshift of %s has found what is critical:\n%s\nWhat to do: npm run nightshift -- health', home.project_url, troubles)
+    when troubles = '{}' then format('Nightshift of %s finds nothing critical any more.', home.project_url)
+    else format(E'Nightshift of %s has found what is critical:\n%s\nWhat to do: npm run nightshift -- health', home.project_url, array_to_string(troubles, E'\n'))
   end;
   update nightshift.home h
-  set told = troubles, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text', message));
+  set told = nullif(array_to_string(troubles, E'\n'), ''), gone = null, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text', message));
 end;
 $$;
 
 comment on function nightshift.watch is
-  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing while functions with a webhook of their own do (see take_troubles), but for that; and nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
+  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when something is new, or was told and is gone in two looks, when the last message was not delivered, and once a day while it lasts. Says nothing while functions with a webhook of their own do (see take_troubles), but for that; and nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
 
 -- supabase/schema/schedules/work_due.sql
 
@@ -21498,7 +21523,7 @@ comment on function nightshift.why_not_sealed is
 -- supabase/schema/status/current_troubles.sql
 
 create or replace function nightshift.current_troubles(as_of timestamptz)
-returns table (key text, kind text, subject text, text text, opens boolean)
+returns table (key text, kind text, subject text, text text, opens boolean, checks text[])
 language sql
 stable
 set search_path = pg_catalog, pg_temp
@@ -21510,7 +21535,7 @@ as $$
         -- The message of a defect comes from wherever it was thrown, and may say anything.
         when last.error ->> 'code' = 'NS500' or last.error ->> 'message' is null then 'The last run failed; the ledger has the reason.'
         else format('The last run failed: %s.', rtrim(left(last.error ->> 'message', 500), '.'))
-      end, true
+      end, true, null::text[]
     from nightshift.job_states(current_troubles.as_of) s
     join nightshift.runs last on last.id = s.last_run
     -- The health check runs again in minutes, so one failure is no news.
@@ -21521,26 +21546,26 @@ as $$
         when (last.report ->> 'rowsLeft')::bigint > 0
           then format('The last run left %s that are due.', nightshift.rows_in_words((last.report ->> 'rowsLeft')::bigint))
         else 'The last run left something undone; its report says what and why.'
-      end, last.status = 'partial' or last.status = 'continued' and last.finished_at < current_troubles.as_of - interval '2 hours'
+      end, last.status = 'partial' or last.status = 'continued' and last.finished_at < current_troubles.as_of - interval '2 hours', null
     from nightshift.job_states(current_troubles.as_of) s
     join nightshift.runs last on last.id = s.last_run
     where s.partial_in_row > 0 and s.failed_in_row = 0 and s.lost_in_row = 0 and s.job <> 'health-check'
     union all
     -- What a check could not look at this time is not known to be over, as above.
-    select 'missed ' || f.subject, 'missed', f.subject, 'It has not done its work for longer than it should be.', f.level <> 'unknown'
+    select 'missed ' || f.subject, 'missed', f.subject, 'It has not done its work for longer than it should be.', f.level <> 'unknown', array['job_missed', 'late_schedules']
     from nightshift.health_findings f
     where f.check_name in ('job_missed', 'late_schedules') and f.level in ('warning', 'critical', 'unknown')
     union all
-    select format('critical %s %s', f.check_name, f.subject), 'critical', f.subject, c.title || '.', f.level = 'critical'
+    select format('critical %s %s', f.check_name, f.subject), 'critical', f.subject, c.title || '.', f.level = 'critical', array[f.check_name]
     from nightshift.health_findings f
     join nightshift.health_checks c on c.name = f.check_name
     where f.level in ('critical', 'unknown') and f.check_name not in ('job_missed', 'jobs_failing', 'jobs_lost', 'jobs_partial', 'late_schedules')
-  ) t(key, kind, subject, text, opens)
+  ) t(key, kind, subject, text, opens, checks)
   order by t.key, t.opens desc;
 $$;
 
 comment on function nightshift.current_troubles is
-  'What people are told of, as the ledger and the last health checks have it: jobs whose last run failed or died, or left something undone, jobs that are missed, critical findings. opens: it is news; else it only is not over yet.';
+  'What people are told of, as the ledger and the last health checks have it: jobs whose last run failed or died, or left something undone, jobs that are missed, critical findings. opens: it is news; else it only is not over yet. checks: those that say when it is over; null: a run does.';
 
 -- supabase/schema/status/describe_status.sql
 
@@ -22368,21 +22393,36 @@ begin
   -- While functions tell, nightshift.watch need not. What nobody takes from them for an hour, they do not tell.
   update nightshift.home h set functions_tell_at = now()
   where (h.functions_tell_at is null or h.functions_tell_at < now() - interval '5 minutes')
-    and not exists (select from nightshift.troubles t where t.told_at is null and t.began_at < now() - interval '1 hour');
+    and not exists (
+      select from nightshift.troubles t
+      where t.told_at is null and t.began_at < now() - interval '1 hour' and (t.gone_at is null or t.ended_at is not null)
+    );
 
-  insert into nightshift.troubles (key, kind, subject, text)
-  select t.key, t.kind, t.subject, t.text from nightshift.current_troubles(now()) t
+  insert into nightshift.troubles (key, kind, subject, text, checks)
+  select t.key, t.kind, t.subject, t.text, t.checks from nightshift.current_troubles(now()) t
   where t.opens
   on conflict do nothing;
   present := array(select t.key from nightshift.current_troubles(now()) t);
   -- What nobody was told of is over without a word.
   delete from nightshift.troubles t
   where t.told_at is null and t.claimed_until is null and t.key <> all(present) or t.ended_at < now() - interval '90 days';
-  update nightshift.troubles t set ended_at = now() where t.ended_at is null and t.key <> all(present);
+  -- A value about its threshold comes and goes. So what checks found is over when they still do not find it a quarter of an hour later,
+  -- or at their next look if that is later; what is back by then was never gone.
+  update nightshift.troubles t set gone_at = null where t.ended_at is null and t.gone_at is not null and t.key = any(present);
+  update nightshift.troubles t
+  set gone_at = coalesce(t.gone_at, look.newest),
+    ended_at = case when t.checks is null or look.oldest >= t.gone_at + interval '15 minutes' then now() end
+  from nightshift.troubles o
+  cross join lateral (
+    select coalesce(max(r.checked_at), now()) as newest, coalesce(min(r.checked_at), now()) as oldest
+    from nightshift.health_results r
+    where r.check_name = any(o.checks)
+  ) look
+  where o.id = t.id and t.ended_at is null and t.key <> all(present);
 
   with due as (
     select t.id from nightshift.troubles t
-    where (t.told_at is null or (t.ended_at is not null and t.end_told_at is null))
+    where (t.told_at is null and t.gone_at is null or t.ended_at is not null and t.end_told_at is null)
       and (t.claimed_until is null or t.claimed_until < now())
     order by t.id
     limit 50
@@ -22393,7 +22433,7 @@ begin
     from due
     where t.id = due.id
     returning t.id, t.ended_at, jsonb_build_object(
-      'id', t.id, 'kind', t.kind, 'subject', t.subject, 'text', t.text, 'beganAt', t.began_at, 'endedAt', t.ended_at
+      'id', t.id, 'kind', t.kind, 'subject', t.subject, 'text', t.text, 'beganAt', t.began_at, 'endedAt', case when t.ended_at is not null then coalesce(t.gone_at, t.ended_at) end
     ) as document
   )
   select jsonb_build_object(
@@ -27262,7 +27302,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '589dc594619beaab4c292885268b6c4d9997f877952360e668351dfe879dcb47', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f8dd6c8d30c6bf0e4bea1ee3920adff9ce8039f2d9d8e3aa0daed806a05e38aa', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -24137,7 +24137,7 @@ as $$
       -- Earlier versions know no word for it, and analyze the partitions as well.
       case when current_setting('server_version_num')::integer >= 180000 then 'only ' end, n.nspname, c.relname)
     -- To give the end of a file back, it would lock out readers, on a standby for as long as they run.
-    else format('vacuum (analyze, skip_locked, truncate false) %I.%I', n.nspname, c.relname)
+    else format('vacuum (analyze, skip_locked, truncate false, parallel 0) %I.%I', n.nspname, c.relname)
   end
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -27302,7 +27302,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f8dd6c8d30c6bf0e4bea1ee3920adff9ce8039f2d9d8e3aa0daed806a05e38aa', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '933db1f1aa42229459e9db6a7255a8746392a45fb2a626de98025b61deebfa74', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -24870,7 +24870,7 @@ comment on function nightshift.health_days_until_full is
 select nightshift.declare_health_check(
   'days_until_full',
   title => 'Days until the database is full',
-  healthy => 'There is room for weeks, or no limit in nightshift.settings to go by.',
+  healthy => 'By at least one of the last 7 and the last 28 days there is room for weeks, or nothing is foretold: nightshift trends says which.',
   why => 'At its limit the database becomes read-only, and a purge can free nothing any more: it has to run before.',
   unit => 'days', worse => 'lower', info => 30, warning => 14, critical => 3
 );
@@ -27302,7 +27302,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '933db1f1aa42229459e9db6a7255a8746392a45fb2a626de98025b61deebfa74', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '495d2c95be7dc334d1fa3e6f6f5f80166d094d821f3a84e9496183939687103c', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -2236,6 +2236,7 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
       }
+      figure: { Args: { value: number }; Returns: string }
       find_covered_rows: {
         Args: {
           keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]

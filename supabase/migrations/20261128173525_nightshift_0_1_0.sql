@@ -2172,7 +2172,7 @@ as $$
             case when e.step -> 'blocked' <> '[]' then format('%s not retired (%s)',
               jsonb_array_length(e.step -> 'blocked'), e.step #>> '{blocked,0,reason}') end,
             case when e.step #>> '{defaultPartition,rows}' <> '0' then format('%s rows in the default partition',
-              e.step #>> '{defaultPartition,rows}') end
+              nightshift.figure((e.step #>> '{defaultPartition,rows}')::numeric)) end
           ), '')
         end,
         e.step ->> 'status'
@@ -2220,6 +2220,23 @@ $$;
 
 comment on function nightshift.failure_in_words is
   'Why a look at the database failed, by its SQLSTATE, without what Postgres says of rows; said: the message of Nightshift, for its own codes.';
+
+-- supabase/schema/health/figure.sql
+
+-- plpgsql for the same reason as health_level.
+
+create or replace function nightshift.figure(value numeric)
+returns text
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return to_char(value, 'FM999,999,999,999,999,999,990');
+end;
+$$;
+
+comment on function nightshift.figure is 'A whole number as people read it, and as functions/_shared/figures.ts writes it: 12,345.';
 
 -- supabase/schema/health/fix_of_leftovers.sql
 
@@ -8616,7 +8633,7 @@ language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('autovacuum is removing %s dead rows from it, beside %s that live', s.dead, s.live)
+  select format('autovacuum is removing %s dead rows from it, beside %s that live', nightshift.figure(s.dead), nightshift.figure(s.live))
   from (select pg_stat_get_dead_tuples(view) as dead, pg_stat_get_live_tuples(view) as live) s
   where s.dead > s.live / 2 and exists (
     select
@@ -21779,7 +21796,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case rows when 1 then '1 row' else to_char(rows, 'FM999,999,999,999,999,990') || ' rows' end;
+  select case rows when 1 then '1 row' else nightshift.figure(rows) || ' rows' end;
 $$;
 
 comment on function nightshift.rows_in_words is 'A number of rows, as people read it: 1 row, 12,345 rows.';
@@ -23387,13 +23404,13 @@ as $$
     'partitioned', s.kind = 'p',
     'reason', coalesce(s.reason, 'asked'),
     'detail', case coalesce(s.reason, 'asked')
-      when 'freeze' then format('its oldest row is %s transactions or multixacts old', s.freeze_age)
-      when 'purged' then format('a purge took rows from it, and %s are dead', s.dead_rows)
-      when 'dead_rows' then format('%s dead and %s live rows', s.dead_rows, s.live_rows)
+      when 'freeze' then format('its oldest row is %s transactions or multixacts old', nightshift.figure(s.freeze_age))
+      when 'purged' then format('a purge took rows from it, and %s are dead', nightshift.figure(s.dead_rows))
+      when 'dead_rows' then format('%s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
       when 'statistics' then case when s.kind = 'p'
         then 'autovacuum never analyzes a partitioned table'
-        else format('%s rows changed since it was last analyzed', s.changed_rows) end
-      else format('it was asked for; %s dead and %s live rows', s.dead_rows, s.live_rows)
+        else format('%s rows changed since it was last analyzed', nightshift.figure(s.changed_rows)) end
+      else format('it was asked for; %s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
     end,
     'deadRows', s.dead_rows,
     'liveRows', s.live_rows,
@@ -24617,7 +24634,7 @@ begin
   select
     'all tables and indexes',
     round(100.0 * d.blks_hit / (d.blks_hit + d.blks_read), 2),
-    format('%s of %s block reads had to ask the operating system%s', d.blks_read, d.blks_hit + d.blks_read,
+    format('%s of %s block reads had to ask the operating system%s', nightshift.figure(d.blks_read), nightshift.figure(d.blks_hit + d.blks_read),
       ', since ' || to_char(d.stats_reset, 'YYYY-MM-DD')),
     'select relid::regclass, heap_blks_read + coalesce(idx_blks_read, 0) as blocks_read '
       || 'from pg_statio_user_tables order by 2 desc limit 20;',
@@ -24785,7 +24802,10 @@ begin
   select
     format('database %I', current_database()),
     size.bytes::numeric,
-    pg_size_pretty(size.bytes),
+    case when s.size_limit_bytes is null
+      then format('%s; how large it may be is not known: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk''',
+        pg_size_pretty(size.bytes))
+      else format('%s of %s', pg_size_pretty(size.bytes), pg_size_pretty(s.size_limit_bytes)) end,
     'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
       || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
     null::numeric, 0.8 * s.size_limit_bytes, 0.9 * s.size_limit_bytes, null::text
@@ -24801,7 +24821,7 @@ select nightshift.declare_health_check(
   'database_size',
   title => 'Size of the database',
   healthy => 'It is well below the limit in nightshift.settings, if there is one.',
-  why => 'A full disk makes the database read-only. Say how large it is, for 8 GB: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk''.',
+  why => 'At its limit the database becomes read-only.',
   unit => 'bytes'
 );
 
@@ -24925,7 +24945,7 @@ begin
   select
     case when a.main is null then a.oid::regclass::text else format('%s (TOAST)', a.main::regclass) end,
     round(a.dead / greatest(least(a.base + a.scale * greatest(a.reltuples, 0)::numeric, a.most), 1), 1),
-    format('%s dead and %s live rows; %s, last vacuumed by it %s', a.dead, pg_stat_get_live_tuples(a.oid),
+    format('%s dead and %s live rows; %s, last vacuumed by it %s', nightshift.figure(a.dead), nightshift.figure(pg_stat_get_live_tuples(a.oid)),
       case when a.enabled then 'autovacuum is on' else 'autovacuum is switched off' end,
       coalesce(to_char(pg_stat_get_last_autovacuum_time(a.oid), 'YYYY-MM-DD HH24:MI'), 'never')),
     format('vacuum (analyze) %s;', coalesce(a.main, a.oid)::regclass),
@@ -24997,7 +25017,7 @@ begin
       end if;
       execute format('select count(*) from (select from %s limit 10000) r', nightshift.scan_of(part.partition)) into measure.value;
       measure.detail := format('%s in %s.',
-        case when measure.value = 10000 then '10,000 or more' else measure.value::text end, part.partition);
+        case when measure.value = 10000 then '10,000 or more' else nightshift.figure(measure.value) end, part.partition);
       if measure.value > 0 then
         can_move := part.has_policy and measure.value = 10000;
         if part.has_policy and not can_move then
@@ -25104,8 +25124,8 @@ as $$
   select
     e.relation_name,
     coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0),
-    format('%s of %s rows: %s.', coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0), sum(e.rows), coalesce((
-      select string_agg(format('%s%s%s (%s)', w.code, ' ' || w.violated, ' in ' || w.place, w.n), ', ' order by w.n desc, w.code, w.violated, w.place)
+    format('%s of %s rows: %s.', nightshift.figure(coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0)), nightshift.figure(sum(e.rows)), coalesce((
+      select string_agg(format('%s%s%s (%s)', w.code, ' ' || w.violated, ' in ' || w.place, nightshift.figure(w.n)), ', ' order by w.n desc, w.code, w.violated, w.place)
       from (
         select f ->> 'code' as code, f ->> 'constraint' as violated, f ->> 'raisedIn' as place, sum((f ->> 'rows')::bigint) as n
         from unnest(array_agg(e.details) filter (where e.action = 'restore_failed')) a(reasons), jsonb_array_elements(a.reasons) f
@@ -25608,7 +25628,7 @@ as $$
     case
       when s.stopped_ms is not null then format('It may take %s ms. It was stopped after %s ms.', s.max_ms, s.stopped_ms)
       else format('It may take %s ms. Fastest of %s runs: %s ms. Blocks: %s in shared buffers, %s not.',
-        s.max_ms, s.runs, s.min_ms, s.blocks_hit, s.blocks_read)
+        s.max_ms, s.runs, s.min_ms, nightshift.figure(s.blocks_hit), nightshift.figure(s.blocks_read))
     end,
     format('select sql from nightshift.key_queries where name = %L; -- explain (analyze, buffers) says where its time goes', s.name),
     null::numeric, s.max_ms, 2 * s.max_ms,
@@ -25706,7 +25726,7 @@ as $$
   select
     c.oid::regclass::text,
     z.bytes,
-    format('About %s rows, kept for %s; %s more wait for a vacuum.', z.live, coalesce(k.retention::text, 'ever'), z.dead),
+    format('About %s rows, kept for %s; %s more wait for a vacuum.', nightshift.figure(z.live), coalesce(k.retention::text, 'ever'), nightshift.figure(z.dead)),
     case
       when c.relkind = 'p' and k.retention is null
         then format('select nightshift.add_partition_policy(%L, ''1 month'', retention => ''6 months'', retire => ''drop'');', c.oid::regclass)
@@ -25787,7 +25807,7 @@ begin
   select
     format('prepared transaction %s', p.gid),
     greatest(round(extract(epoch from as_of - p.prepared)), 0),
-    format('of %s; keeps its locks and holds back vacuum by %s transactions', p.owner, age(p.transaction)),
+    format('of %s; keeps its locks and holds back vacuum by %s transactions', p.owner, nightshift.figure(age(p.transaction))),
     format('rollback prepared %L;', p.gid),
     null, null, null, null
   from pg_catalog.pg_prepared_xacts p
@@ -26467,7 +26487,7 @@ begin
       when sqlstate 'NS200' then
         share := (last_value - candidate.first_possible) / (candidate.last_possible - candidate.first_possible);
         measure.value := greatest(round(100 * share, 1), 0);
-        measure.detail := format('at %s of %s%s', last_value, candidate.last_possible, ', for ' || candidate.columns);
+        measure.detail := format('at %s of %s%s', nightshift.figure(last_value), nightshift.figure(candidate.last_possible), ', for ' || candidate.columns);
         if candidate.column_is_first then
           measure.detail := measure.detail
             || '. The fix rewrites each table that it widens, and blocks it meanwhile';
@@ -26536,7 +26556,7 @@ begin
     select
       format('statement %%s', t.queryid),
       round((t.total_exec_time / t.calls)::numeric, 1),
-      format('%%s calls in %%s s altogether, by %%s', t.calls, round(t.total_exec_time::numeric / 1000), t.roles),
+      format('%%s calls in %%s s altogether, by %%s', nightshift.figure(t.calls), nightshift.figure(round(t.total_exec_time::numeric / 1000)), t.roles),
       'select r.rolname, s.calls, s.mean_exec_time, s.query from %1$I.pg_stat_statements s'
         || format(' join pg_roles r on r.oid = s.userid where s.queryid = %%s;', t.queryid),
       null::numeric, null::numeric, null::numeric, null::text
@@ -26698,7 +26718,7 @@ begin
       if share.rows_known > 0 then
         measure.value := round(100 * share.rows_deleted::numeric / share.rows_known::numeric, 1);
         measure.detail := format('About %s of %s rows, as of the last analyze; each stays for %s.',
-          round(share.rows_deleted), round(share.rows_known), share.drop_after);
+          nightshift.figure(round(share.rows_deleted)::numeric), nightshift.figure(round(share.rows_known)::numeric), share.drop_after);
         measure.fix := 'select p ->> ''relation'' as relation, p ->> ''dueRows'' as due, p ->> ''totalRows'' as total '
           || 'from jsonb_array_elements(nightshift.list_retention_policies()) p;';
       end if;
@@ -26777,7 +26797,7 @@ begin
         policy.marker_column, (as_of - interval '1 hour')::text
       ) into measure.value;
       measure.detail := format('%s in the hour before %s UTC; they can be restored for %s.',
-        case when measure.value = 100000 then '100,000 or more' else measure.value::text end,
+        case when measure.value = 100000 then '100,000 or more' else nightshift.figure(measure.value) end,
         to_char(as_of, 'YYYY-MM-DD HH24:MI'), policy.drop_after);
       measure.fix := format(
         'select date_trunc(''minute'', %1$I) as minute, count(*) from %2$s '
@@ -26803,9 +26823,9 @@ begin
   select
     t.relation::text,
     coalesce(e.deleted_in_hour, 0),
-    format('%s in the hour before %s UTC%s.', coalesce(e.deleted_in_hour, 0), to_char(as_of, 'YYYY-MM-DD HH24:MI'),
+    format('%s in the hour before %s UTC%s.', nightshift.figure(coalesce(e.deleted_in_hour, 0)), to_char(as_of, 'YYYY-MM-DD HH24:MI'),
         '; they can be restored for ' || p.drop_after::text)
-      || format(' In the day before: %s deleted, %s restored, a rate of %s%%.', e.deleted, e.restored,
+      || format(' In the day before: %s deleted, %s restored, a rate of %s%%.', nightshift.figure(e.deleted), nightshift.figure(e.restored),
         coalesce(round(100 * e.restored / nullif(e.deleted, 0), 1), 0)),
     format('select nightshift.list_deletion_events(%L, since => now() - interval ''2 hours'');', t.relation::text),
     null::numeric, null::numeric, null::numeric, null::text
@@ -26930,7 +26950,7 @@ as $$
   select (
     format('database %I', d.datname),
     round(100.0 * greatest(age(d.datfrozenxid), mxid_age(d.datminmxid)) / s.ids, 3),
-    format('%s transactions and %s multixacts of %s', age(d.datfrozenxid), mxid_age(d.datminmxid), s.ids)
+    format('%s transactions and %s multixacts of %s', nightshift.figure(age(d.datfrozenxid)), nightshift.figure(mxid_age(d.datminmxid)), nightshift.figure(s.ids))
       || case when d.datname = current_database() then (select format('; the oldest table is %s', o.name) from oldest o)
         else '; another database of this server' end,
     case
@@ -26947,7 +26967,7 @@ as $$
   select (
     o.name,
     round(100.0 * o.age / s.ids, 3),
-    format('%s transactions and %s multixacts of %s, over %s', o.xids, o.mxids, s.ids,
+    format('%s transactions and %s multixacts of %s, over %s', nightshift.figure(o.xids), nightshift.figure(o.mxids), nightshift.figure(s.ids),
       pg_size_pretty(o.pages::bigint * current_setting('block_size')::integer)),
     format('vacuum (freeze) %s;', o.name),
     null, null, null, null
@@ -26959,7 +26979,7 @@ as $$
     'multixact members',
     round(100.0 * m.members / (2 * s.ids), 3),
     case when m.members is null then format('%I may not list the files that hold them', current_user)
-      else format('about %s of %s; they go when the tables with the oldest multixacts are frozen', m.members, 2 * s.ids) end,
+      else format('about %s of %s; they go when the tables with the oldest multixacts are frozen', nightshift.figure(m.members), nightshift.figure(2 * s.ids)) end,
     (
       select format('vacuum (freeze) %s;', string_agg(r.name, ', ' order by r.mxids desc))
       from (
@@ -27302,7 +27322,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '495d2c95be7dc334d1fa3e6f6f5f80166d094d821f3a84e9496183939687103c', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3e95f251aec535610195170bb4fc77e6d9467c3cf49d1a4a2596e9833c107719', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -27329,13 +27349,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
   duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_bloat,
   estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease,
-  extension_function, failure_in_words, fates_of, fences, find_covered_rows, find_due_among, find_key, find_key_query,
-  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_reindex,
-  finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forecast_full,
-  forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh,
-  growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
+  extension_function, failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among, find_key,
+  find_key_query, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
+  find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach,
+  finish_reindex, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step,
+  follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names,
+  forecast_full, forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of,
+  grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
   health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
   health_database_growth, health_database_size, health_days_until_full, health_dead_tuples,
   health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,

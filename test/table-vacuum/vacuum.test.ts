@@ -299,7 +299,7 @@ describe('a run', () => {
       {
         table: 'app.items',
         status: 'due',
-        detail: '2000 dead and 2000 live rows',
+        detail: '2,000 dead and 2,000 live rows',
         statement: 'vacuum (analyze, skip_locked, truncate false, parallel 0) app.items;',
       },
     ]);

@@ -415,7 +415,8 @@ describe('the forecast', () => {
       detail: expect.stringContaining('3 days by one of'),
     });
     // And what is silent does not claim that there is room by both.
-    const [check] = await db.sql`select healthy from nightshift.health_checks where name = 'days_until_full'`;
+    const [check] =
+      await db.sql`select healthy from nightshift.health_checks where name = 'days_until_full'`;
     expect(check?.healthy).toMatch(/^By at least one of .* nightshift trends/);
   });
 

@@ -926,6 +926,8 @@ export type Database = {
           size_limit_kind: string | null
           trend_retention: string
           trigger_search_path: string
+          unpaused_at: string | null
+          unpaused_by: string | null
         }
         Insert: {
           history_secret?: string | null
@@ -939,6 +941,8 @@ export type Database = {
           size_limit_kind?: string | null
           trend_retention?: string
           trigger_search_path?: string
+          unpaused_at?: string | null
+          unpaused_by?: string | null
         }
         Update: {
           history_secret?: string | null
@@ -952,6 +956,8 @@ export type Database = {
           size_limit_kind?: string | null
           trend_retention?: string
           trigger_search_path?: string
+          unpaused_at?: string | null
+          unpaused_by?: string | null
         }
         Relationships: []
       }
@@ -4529,7 +4535,7 @@ export type Database = {
         Args: { relation: unknown; states: Json }
         Returns: undefined
       }
-      unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
+      unpause: { Args: { requested_by?: string }; Returns: undefined }
       unreferenced_condition: {
         Args: {
           keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]

@@ -136,3 +136,10 @@ add column if not exists checks text[],
 add column if not exists gone_at timestamptz;
 
 drop function if exists nightshift.current_troubles(timestamptz);
+
+-- Who ends a pause is known as well as who began it.
+alter table if exists nightshift.settings
+add column if not exists unpaused_at timestamptz,
+add column if not exists unpaused_by text;
+
+drop function if exists nightshift.unpause();

@@ -232,6 +232,13 @@ add column if not exists gone_at timestamptz;
 
 drop function if exists nightshift.current_troubles(timestamptz);
 
+-- Who ends a pause is known as well as who began it.
+alter table if exists nightshift.settings
+add column if not exists unpaused_at timestamptz,
+add column if not exists unpaused_by text;
+
+drop function if exists nightshift.unpause();
+
 -- supabase/schema/access/tables.sql
 
 -- Who logged in at the status page, or steered there, a moment ago.
@@ -399,12 +406,16 @@ create table if not exists nightshift.settings (
   trend_retention interval not null default '400 days' check (trend_retention >= '60 days'),
   size_limit_bytes bigint check (size_limit_bytes > 0),
   size_limit_kind text check (size_limit_kind in ('database', 'disk', 'plan')),
+  unpaused_at timestamptz,
+  unpaused_by text,
   constraint settings_size_limit check ((size_limit_bytes is null) = (size_limit_kind is null))
 );
 
 comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
 
 comment on column nightshift.settings.paused is 'While true no run begins, but for the health check, and no batch deletes.';
+comment on column nightshift.settings.unpaused_at is 'When the last pause was ended, also while there is another.';
+comment on column nightshift.settings.unpaused_by is 'Who ended it, as unpause was told.';
 comment on column nightshift.settings.ledger_retention is
   'How long finished runs stay in nightshift.runs. Default 90 days; at least 1 day.';
 comment on column nightshift.settings.trigger_search_path is
@@ -4858,7 +4869,7 @@ comment on function nightshift.trim_runs is
 
 -- supabase/schema/ledger/unpause.sql
 
-create or replace function nightshift.unpause()
+create or replace function nightshift.unpause(requested_by text default null)
 returns void
 language sql
 security definer
@@ -4866,11 +4877,11 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
   update nightshift.settings s
-  set paused = false, paused_reason = null, paused_at = null
-  where s.singleton;
+  set paused = false, paused_reason = null, paused_at = null, unpaused_at = now(), unpaused_by = unpause.requested_by
+  where s.singleton and s.paused;
 $$;
 
-comment on function nightshift.unpause is 'Lets jobs run again after nightshift.pause(). Idempotent.';
+comment on function nightshift.unpause is 'Lets jobs run again after nightshift.pause(). requested_by: who, for whoever asks later. Idempotent.';
 
 -- supabase/schema/ledger/waits_to_be_continued.sql
 
@@ -21742,13 +21753,16 @@ as $$
     ),
     'paused', (
       select jsonb_build_object('since', g.paused_at, 'reason', g.paused_reason) from nightshift.settings g where g.paused
+    ),
+    'pauseEnded', (
+      select jsonb_build_object('at', g.unpaused_at, 'by', g.unpaused_by) from nightshift.settings g where g.unpaused_at is not null
     )
   )
   from nightshift.status s;
 $$;
 
 comment on function nightshift.read_status is
-  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken), and what is so now: database.readOnly (nothing can be written) and paused. It reads that row and the settings, and computes nothing. Null when no health check has taken one yet.';
+  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken), and what is so now: database.readOnly (nothing can be written), paused and pauseEnded (who ended the last pause, and when). It reads that row and the settings, and computes nothing. Null when no health check has taken one yet.';
 
 -- supabase/schema/status/record_health.sql
 
@@ -27329,7 +27343,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'db1d837f5f428efbdc020b6164cba6dfde2d02af341ec69b04e0cde9a9d6e795', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '55f439a4bb569d633bbb85c3a1293205f844ab78accd2090d93d8605a354d783', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -1,5 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { StepProgress } from '../functions/_shared/job.ts';
+import { printableLine } from './printable.ts';
 
 export interface ProgressBars {
   onProgress: (progress: StepProgress) => void;
@@ -27,10 +28,11 @@ export function progressBars(): ProgressBars {
     onProgress: ({ subject, unit, done, total }) => {
       if (subject !== current || !bar) {
         stop();
-        const room = (process.stderr.columns ?? 80) - subject.length - figuresColumns;
+        const name = printableLine(subject);
+        const room = (process.stderr.columns ?? 80) - name.length - figuresColumns;
         bar = new SingleBar(
           {
-            format: `  ${subject} {bar} {percentage}%  {value} of {total} ${unit}`,
+            format: `  ${name} {bar} {percentage}%  {value} of {total} ${unit}`,
             stream: process.stderr,
             barsize: Math.max(Math.min(room, widestBar), narrowestBar),
             forceRedraw: true,

@@ -1,7 +1,7 @@
-import { styleText } from 'node:util';
 import { timeMs } from '../functions/_shared/clock.ts';
 import type { HeadlineLevel, Status, StatusPolicy } from '../functions/status/schema.ts';
 import { nightshift } from './installation/origin.ts';
+import { styleText } from './printable.ts';
 import { table } from './table.ts';
 import { age, count, heading, note, say, utc } from './ui.ts';
 

@@ -1,5 +1,6 @@
-import { stripVTControlCharacters, styleText } from 'node:util';
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
+import { markStyles, printableLine, styleText } from './printable.ts';
 import { inWindow, windowColumns } from './window.ts';
 
 /** Below this a table has no use. */
@@ -13,10 +14,11 @@ const padding = 2;
  */
 export function table(
   head: string[],
-  rows: string[][],
+  cells: string[][],
   rightAligned: number[],
   expendable: string[] = [],
 ): string {
+  const rows = cells.map((row) => row.map(printableLine));
   const windowWidth = windowColumns();
   const all = head.map((_, column) => column);
   for (let gone = 0; windowWidth >= narrowestTable && gone <= expendable.length; gone += 1) {
@@ -32,7 +34,8 @@ export function table(
       wordWrap: true,
     });
     view.push(...rows.map(only));
-    return view.toString();
+    // It closes and opens styles anew where a cell has several lines.
+    return markStyles(view.toString());
   }
   return rows.map((row) => block(head, row)).join('\n');
 }

@@ -1,3 +1,4 @@
+import { printableLine } from './printable.ts';
 import { broken, windowColumns } from './window.ts';
 
 /** A line with others below it. */
@@ -6,7 +7,7 @@ export class Tree {
   readonly #below: Tree[] = [];
 
   constructor(text: string) {
-    this.#text = text;
+    this.#text = printableLine(text);
   }
 
   add(tree: Tree): void {

@@ -1,10 +1,10 @@
-import { styleText } from 'node:util';
 import { timeMs } from '../functions/_shared/clock.ts';
 import type { ErrorDocument } from '../functions/_shared/errors.ts';
 import { duration, many, utc } from '../functions/_shared/figures.ts';
 import type { Fix } from '../functions/_shared/fix.ts';
 import type { RunDocument } from '../functions/_shared/ledger.ts';
 import { asCalled, nightshift } from './installation/origin.ts';
+import { styleText } from './printable.ts';
 import { table } from './table.ts';
 import { broken, inWindow, windowColumns } from './window.ts';
 import { onCommandLine } from './words.ts';

@@ -1,10 +1,10 @@
-import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { timeMs } from '../../functions/_shared/clock.ts';
 import { stateOfQuery } from '../../functions/health-check/rules.ts';
 import { type KeyQuery, keyQueries } from '../../functions/health-check/schema.ts';
 import { connect } from '../connect.ts';
 import { nightshift } from '../installation/origin.ts';
+import { styleText } from '../printable.ts';
 import { table } from '../table.ts';
 import { duration, note, printJson, utc } from '../ui.ts';
 

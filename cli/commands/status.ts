@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import type { DeployedSchedule } from '../../functions/_shared/aws-schedule.ts';
 import { isoTime, systemClock, timeMs } from '../../functions/_shared/clock.ts';
@@ -12,6 +11,7 @@ import { connect } from '../connect.ts';
 import { installation, inWords } from '../installation/installed.ts';
 import { isClone, nightshift } from '../installation/origin.ts';
 import { openInBrowser, servePage } from '../page-server.ts';
+import { styleText } from '../printable.ts';
 import { nextDueMs, readSchedules, requireStage } from '../schedules.ts';
 import { showSnapshot } from '../snapshot.ts';
 import { table } from '../table.ts';

@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import {
   type Forecast,
@@ -12,6 +11,7 @@ import {
   signedBytes,
 } from '../../functions/_shared/trends-in-words.ts';
 import { connect } from '../connect.ts';
+import { styleText } from '../printable.ts';
 import { bars } from '../sparkline.ts';
 import { table } from '../table.ts';
 import { bytes, count, duration, heading, note, printJson, say } from '../ui.ts';

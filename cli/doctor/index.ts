@@ -1,6 +1,6 @@
-import { styleText } from 'node:util';
 import { toNightshiftError } from '../../functions/_shared/errors.ts';
 import { installation } from '../installation/installed.ts';
+import { styleText } from '../printable.ts';
 import { say } from '../ui.ts';
 import { broken, windowColumns } from '../window.ts';
 import { onCommandLine } from '../words.ts';

@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { styleText } from '../printable.ts';
 import { heading, note, say, wrapped } from '../ui.ts';
 import { onCommandLine } from '../words.ts';
 import type { Kind, LeftOut, Proposal } from './proposal.ts';

@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import type { Rpc } from '../../functions/_shared/rpc.ts';
 import { readHealth } from '../../functions/health-check/read.ts';
 import { countLevels, worstFirst } from '../../functions/health-check/rules.ts';
@@ -10,6 +9,7 @@ import {
   levels,
 } from '../../functions/health-check/schema.ts';
 import { asCalled, nightshift } from '../installation/origin.ts';
+import { styleText } from '../printable.ts';
 import { table } from '../table.ts';
 import { age, bytes, count, duration, note, say } from '../ui.ts';
 import type { Presenter } from './presenter.ts';

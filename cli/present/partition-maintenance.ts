@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import { systemClock, timeMs } from '../../functions/_shared/clock.ts';
 import { repeatLook } from '../../functions/_shared/errors.ts';
 import {
@@ -7,6 +6,7 @@ import {
   type PartitionReport,
   type PartitionStep,
 } from '../../functions/partition-maintenance/schema.ts';
+import { styleText } from '../printable.ts';
 import { table } from '../table.ts';
 import {
   bytes,

@@ -1,5 +1,5 @@
-import { styleText } from 'node:util';
 import type { PlannedKey, PlannedPolicy } from '../../functions/retention-purge/schema.ts';
+import { styleText } from '../printable.ts';
 import { Tree } from '../tree.ts';
 import { count, note, pointToWarnings, say, showFix, wrapped } from '../ui.ts';
 

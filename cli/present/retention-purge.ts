@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import type * as z from 'zod';
 import { repeatLook } from '../../functions/_shared/errors.ts';
 import {
@@ -7,6 +6,7 @@ import {
   type PurgeStep,
   plannedPolicies,
 } from '../../functions/retention-purge/schema.ts';
+import { styleText } from '../printable.ts';
 import { table } from '../table.ts';
 import {
   age,

@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import { repeatLook } from '../../functions/_shared/errors.ts';
 import {
   type Bloat,
@@ -10,6 +9,7 @@ import {
   type VacuumPolicy,
   type VacuumReport,
 } from '../../functions/table-vacuum/schema.ts';
+import { styleText } from '../printable.ts';
 import { table } from '../table.ts';
 import { bytes, coloured, count, duration, note, say, showError, showFixes } from '../ui.ts';
 import type { Presenter } from './presenter.ts';

@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import { type PlannedView, planRefresh } from '../../functions/view-refresh/plan.ts';
 import { apiCallTimeoutMs } from '../../functions/view-refresh/rules.ts';
 import {
@@ -8,6 +7,7 @@ import {
   type StepReason,
   type ViewFacts,
 } from '../../functions/view-refresh/schema.ts';
+import { styleText } from '../printable.ts';
 import { table } from '../table.ts';
 import { Tree } from '../tree.ts';
 import {

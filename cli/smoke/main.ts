@@ -10,9 +10,12 @@ import { exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { toConnectionError } from '../installation/connection-error.ts';
 import { installation, inWords } from '../installation/installed.ts';
 import { databaseUrlOption } from '../options.ts';
+import { printOnlyText } from '../printable.ts';
 import { heading, note, showError } from '../ui.ts';
 import { applicationIn, create, remove, traces } from './application.ts';
 import { trials } from './trials.ts';
+
+printOnlyText();
 
 const program = new Command('smoke')
   .description(

@@ -1,6 +1,6 @@
-import { styleText } from 'node:util';
 import { type Command, Option } from 'commander';
 import { connect } from '../connect.ts';
+import { styleText } from '../printable.ts';
 import { note, printJson, say } from '../ui.ts';
 import { asOwner, directTo } from './as-owner.ts';
 import { callFor } from './call.ts';

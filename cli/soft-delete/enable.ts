@@ -1,10 +1,10 @@
-import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import type { Direct } from '../../functions/_shared/direct.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import type { Functions, Rpc } from '../../functions/_shared/rpc.ts';
 import { connect } from '../connect.ts';
 import { nightshift } from '../installation/origin.ts';
+import { styleText } from '../printable.ts';
 import { note, printJson, say } from '../ui.ts';
 import { asOwner, directTo } from './as-owner.ts';
 import { callFor } from './call.ts';

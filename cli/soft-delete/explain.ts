@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { styleText } from '../printable.ts';
 import { note, say } from '../ui.ts';
 import { onCommandLine } from '../words.ts';
 

@@ -1,8 +1,8 @@
-import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { nightshift } from '../installation/origin.ts';
+import { styleText } from '../printable.ts';
 import { table } from '../table.ts';
 import { printJson, say } from '../ui.ts';
 import { quoted } from '../words.ts';

@@ -286,6 +286,7 @@ export type Database = {
         Row: {
           accepted_at: string | null
           functions_tell_at: string | null
+          gone: string[] | null
           project_url: string
           refused_at: string | null
           singleton: boolean
@@ -298,6 +299,7 @@ export type Database = {
         Insert: {
           accepted_at?: string | null
           functions_tell_at?: string | null
+          gone?: string[] | null
           project_url: string
           refused_at?: string | null
           singleton?: boolean
@@ -310,6 +312,7 @@ export type Database = {
         Update: {
           accepted_at?: string | null
           functions_tell_at?: string | null
+          gone?: string[] | null
           project_url?: string
           refused_at?: string | null
           singleton?: boolean
@@ -923,6 +926,8 @@ export type Database = {
           size_limit_kind: string | null
           trend_retention: string
           trigger_search_path: string
+          unpaused_at: string | null
+          unpaused_by: string | null
         }
         Insert: {
           history_secret?: string | null
@@ -936,6 +941,8 @@ export type Database = {
           size_limit_kind?: string | null
           trend_retention?: string
           trigger_search_path?: string
+          unpaused_at?: string | null
+          unpaused_by?: string | null
         }
         Update: {
           history_secret?: string | null
@@ -949,6 +956,8 @@ export type Database = {
           size_limit_kind?: string | null
           trend_retention?: string
           trigger_search_path?: string
+          unpaused_at?: string | null
+          unpaused_by?: string | null
         }
         Relationships: []
       }
@@ -1101,9 +1110,11 @@ export type Database = {
       troubles: {
         Row: {
           began_at: string
+          checks: string[] | null
           claimed_until: string | null
           end_told_at: string | null
           ended_at: string | null
+          gone_at: string | null
           id: number
           key: string
           kind: string
@@ -1113,9 +1124,11 @@ export type Database = {
         }
         Insert: {
           began_at?: string
+          checks?: string[] | null
           claimed_until?: string | null
           end_told_at?: string | null
           ended_at?: string | null
+          gone_at?: string | null
           id?: never
           key: string
           kind: string
@@ -1125,9 +1138,11 @@ export type Database = {
         }
         Update: {
           began_at?: string
+          checks?: string[] | null
           claimed_until?: string | null
           end_told_at?: string | null
           ended_at?: string | null
+          gone_at?: string | null
           id?: never
           key?: string
           kind?: string
@@ -1785,6 +1800,7 @@ export type Database = {
       current_troubles: {
         Args: { as_of: string }
         Returns: {
+          checks: string[]
           key: string
           kind: string
           opens: boolean
@@ -2226,6 +2242,7 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
       }
+      figure: { Args: { value: number }; Returns: string }
       find_covered_rows: {
         Args: {
           keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
@@ -4518,7 +4535,7 @@ export type Database = {
         Args: { relation: unknown; states: Json }
         Returns: undefined
       }
-      unpause: { Args: Record<PropertyKey, never>; Returns: undefined }
+      unpause: { Args: { requested_by?: string }; Returns: undefined }
       unreferenced_condition: {
         Args: {
           keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]

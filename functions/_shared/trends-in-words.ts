@@ -29,7 +29,9 @@ const limits = {
 } as const;
 
 function daysInWords(earliest: number, latest: number | null): string {
-  if (latest === null) return `in ${many(earliest, 'day')}, or not within a year`;
+  if (latest === null) {
+    return `in ${many(earliest, 'day')} by one of the last 7 and the last 28 days, and by the other not within a year`;
+  }
   return earliest === latest
     ? `in ${many(latest, 'day')}`
     : `in ${earliest} to ${many(latest, 'day')}`;

@@ -39,7 +39,12 @@ const longestText = 2_000;
 export function bodyOf(message: Message, format: WebhookFormat): string {
   switch (format) {
     case 'slack':
-      return JSON.stringify({ text: fitting(message, forSlack), mrkdwn: false });
+      return JSON.stringify({
+        text: fitting(message, forSlack),
+        mrkdwn: false,
+        unfurl_links: false,
+        unfurl_media: false,
+      });
     case 'discord':
       return JSON.stringify({
         content: fitting(message, forDiscord),
@@ -98,7 +103,9 @@ function cut(line: string): string {
 }
 
 function forSlack(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  // It makes links of addresses and has no escape for them; a zero-width space ends one before it begins.
+  return escaped.replaceAll('://', ':\u200b//');
 }
 
 function forDiscord(text: string): string {

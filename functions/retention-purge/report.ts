@@ -52,6 +52,8 @@ export function stepOf(
   const step = {
     relation: policy.relation,
     dropAfter: policy.dropAfter,
+    markerColumn: policy.markerColumn,
+    flagColumn: policy.flagColumn,
     dueRows: before?.dueRows ?? 0,
     dueRowsExact: before?.dueRowsExact ?? false,
     rowsPurged: totals.rowsPurged,

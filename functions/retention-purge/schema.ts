@@ -20,6 +20,8 @@ export type PurgeInput = z.output<typeof purgeInput>;
 const policy = z.object({
   relation: z.string(),
   dropAfter: z.string(),
+  markerColumn: z.string(),
+  flagColumn: z.string().nullable(),
   maxFraction: z.number(),
   /** What the brake said of it in an earlier attempt of the run. */
   refusal: z.string().nullish(),
@@ -65,8 +67,6 @@ export type MeasuredTable = z.output<typeof measuredTable>;
 export const measuredTables = z.array(measuredTable).min(1);
 
 const listedPolicy = policy.omit({ refusal: true }).extend({
-  markerColumn: z.string(),
-  flagColumn: z.string().nullable(),
   /** Foreign keys whose rows go along, are released, or may keep what they refer to: public.items(order_id). */
   withChildren: z.array(z.string()),
   release: z.array(z.string()),
@@ -169,8 +169,10 @@ export type PurgedBatch = z.output<typeof purgedBatch>;
 /** What the run did for one table. */
 export interface PurgeStep {
   relation: string;
-  /** As the policy had it when the run began. */
+  /** As the policy had them when the run began. */
   dropAfter: string;
+  markerColumn: string;
+  flagColumn: string | null;
   status: 'succeeded' | 'partial' | 'failed';
   /** Rows due when the run began; an estimate unless dueRowsExact. */
   dueRows: number;

@@ -60,9 +60,9 @@ export const statusPages: readonly Endpoint[] = [
     return seeOther(tools.request, 'status');
   }),
   posting('/status/unpause', async (tools) => {
-    const by = await requireSteerer(tools.request, tools);
-    await tools.rpc.call('unpause', {}, z.null());
-    tools.log.warn('The pause was ended at the status page', { by });
+    const requested_by = await requireSteerer(tools.request, tools);
+    await tools.rpc.call('unpause', { requested_by }, z.null());
+    tools.log.warn('The pause was ended at the status page', { by: requested_by });
     return seeOther(tools.request, 'status');
   }),
 ];

@@ -89,7 +89,7 @@ ${underWay(snapshot.jobs.items, nowMs, root)}
 ${there.map(([, , section]) => section)}
 ${steers && pauseForm(snapshot, root)}
 </main>
-<footer><p>${factsOf(snapshot)}</p></footer>`;
+<footer><p>${factsOf(snapshot)}${endOfPause(snapshot, nowMs)}</p></footer>`;
 }
 
 /** What is at the top of every page. */
@@ -112,6 +112,12 @@ function factsOf({ database, runId }: Status): Markup {
 function pausedNotice({ paused }: Status, nowMs: number): Markup | false {
   if (paused === null) return false;
   return html`<p class="notice warn"><strong>Nightshift is paused</strong>${paused.since !== null && html`, since ${ago(paused.since, nowMs)}`}${paused.reason !== null && html`: ${paused.reason}`}. No run begins but health checks.</p>`;
+}
+
+function endOfPause({ pauseEnded }: Status, nowMs: number): Markup | false {
+  if (pauseEnded === null) return false;
+  const { at, by } = pauseEnded;
+  return html` The last pause was ended ${ago(at, nowMs)}${by !== null && html` by ${by}`}.`;
 }
 
 function actionList(snapshot: Status): Markup | false {

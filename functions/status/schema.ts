@@ -238,6 +238,8 @@ export const storedStatus = z.object({
   }),
   projectUrl: text.nullable(),
   paused: z.object({ since: time.nullable(), reason: text.nullable() }).nullable(),
+  /** The end of the last pause; null when there was none. */
+  pauseEnded: z.object({ at: time, by: text.nullable() }).nullable().default(null),
   headline: z.object({
     level: z.enum(headlineLevels),
     text,

@@ -44,6 +44,8 @@ export function isLeaseLost({ code }: NightshiftError): boolean {
  */
 export const sessionSettings = {
   vacuum_cost_delay: '2ms',
+  // As autovacuum: more processes would take cores from live traffic.
+  max_parallel_maintenance_workers: '0',
   // Of a function that dies the server would not hear until the vacuum is done, and nobody would watch it.
   client_connection_check_interval: '2s',
 };

@@ -126,3 +126,20 @@ add column if not exists functions_tell_at timestamptz;
 
 -- It also watches an index being rebuilt.
 drop function if exists nightshift.watch_vacuum(uuid, bigint, boolean);
+
+-- What is gone is over when it is still gone later.
+alter table if exists nightshift.home
+add column if not exists gone text[];
+
+alter table if exists nightshift.troubles
+add column if not exists checks text[],
+add column if not exists gone_at timestamptz;
+
+drop function if exists nightshift.current_troubles(timestamptz);
+
+-- Who ends a pause is known as well as who began it.
+alter table if exists nightshift.settings
+add column if not exists unpaused_at timestamptz,
+add column if not exists unpaused_by text;
+
+drop function if exists nightshift.unpause();

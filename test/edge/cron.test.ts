@@ -1,5 +1,5 @@
 import type postgres from 'postgres';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { uninstall } from '../../cli/installation/uninstall.ts';
 import { registry } from '../../functions/registry.ts';
 import { answer, fire, letMinutesPass, standIns, takeSent } from '../support/cron.ts';
@@ -465,9 +465,43 @@ describe('the watch', () => {
     await fire(db.sql, 'nightshift schedule retention-purge');
     expect(await watch()).toEqual([]);
     await wellDone();
+    expect(await watch()).toEqual([]);
     const [over] = await watch();
     expect(over?.text).toContain('nothing critical any more');
     expect(await watch()).toEqual([]);
+  });
+
+  it('tells once of what comes and goes from one look to the next', async () => {
+    const stopped = (name: string, isStopped: boolean) => db.sql`
+      update cron.job set active = ${!isStopped} where jobname = ${`nightshift schedule ${name}`}`;
+    const [check] = await db.sql`
+      update nightshift.health_checks c set title = E'Two\\nlines'
+      from nightshift.health_checks o where o.name = c.name and c.name = 'late_schedules' returning o.title`;
+    onTestFinished(async () => {
+      await db.sql`update nightshift.health_checks set title = ${check?.title} where name = 'late_schedules'`;
+    });
+    await stopped('retention-purge', true);
+    const [told] = await watch();
+    expect(told?.text).toContain('- Two\nlines: retention-purge');
+    await answer(db.sql, told?.id ?? '', 200);
+    for (const isStopped of [false, true, false, true, true]) {
+      await stopped('retention-purge', isStopped);
+      expect(await watch()).toEqual([]);
+    }
+    // Something new is told at once, with what there is then.
+    await stopped('retention-purge', false);
+    await stopped('view-refresh', true);
+    const [other] = await watch();
+    expect(other?.text).toMatch(/critical:\n- Two\nlines: view-refresh\nWhat to do/);
+    await answer(db.sql, other?.id ?? '', 200);
+    await stopped('retention-purge', true);
+    const [both] = await watch();
+    expect(both?.text).toMatch(/: retention-purge\n[^:]*\n[^:]*: view-refresh\nWhat to do/);
+    await answer(db.sql, both?.id ?? '', 200);
+    await stopped('retention-purge', false);
+    expect(await watch()).toEqual([]);
+    const [rest] = await watch();
+    expect(rest?.text).toMatch(/critical:\n- Two\nlines: view-refresh\nWhat to do/);
   });
 
   it('leaves it to functions that tell, says so, and tells when they fall silent', async () => {

@@ -547,7 +547,7 @@ describe('soft deletes', () => {
       'app.parts': {
         level: 'info',
         value: 50,
-        detail: expect.stringMatching(/^About 1000 of 2000/),
+        detail: expect.stringMatching(/^About 1,000 of 2,000/),
       },
       'app.flagged': { level: 'info', value: 75 },
     });

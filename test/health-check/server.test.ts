@@ -176,7 +176,8 @@ describe('sequences', () => {
     await db.sql.unsafe(create);
     const [fresh] = await measure('sequences');
     expect(fresh).toMatchObject({ subject: `app.${name}`, value: '0.0' });
-    const limit = Number(/ of (-?\d+)/.exec(fresh?.detail ?? '')?.[1]);
+    const [, limitInWords = ''] = / of (-?\d[\d,]*\d)/.exec(fresh?.detail ?? '') ?? [];
+    const limit = Number(limitInWords.replaceAll(',', ''));
     await db.sql`select setval(${`app.${name}`}::regclass, ${Math.trunc(limit * 0.95)})`;
     const { findings } = await readCheck(db.sql, 'sequences');
     expect(findings).toMatchObject([{ subject: `app.${name}`, level: 'critical' }]);
@@ -197,7 +198,7 @@ describe('sequences', () => {
         subject: 'app.t_id_seq',
         level: 'critical',
         detail: expect.stringMatching(
-          / of 32767, for app\.t\.id \(bigint\), app\.further\.t \(smallint\)/,
+          / of 32,767, for app\.t\.id \(bigint\), app\.further\.t \(smallint\)/,
         ),
         fix: 'alter table app.further alter column t type bigint; alter table app.refers alter column t type bigint;',
       },
@@ -273,7 +274,7 @@ describe('the age of transaction ids', () => {
     );
     expect(members).toMatchObject({
       value: expect.stringMatching(/^0\.\d+$/),
-      detail: expect.stringMatching(/^about \d+ of 4294967296/),
+      detail: expect.stringMatching(/^about [\d,]+ of 4,294,967,296/),
     });
     await db.sql.begin(async (sql) => {
       await sql.unsafe(`
@@ -372,6 +373,21 @@ it('of slow statements those count that the team wrote, not those of Supabase an
     'select from pg_sleep($1)',
     'select r.id, pg_catalog.count(*) from app.pg_like r group by r.id',
   ]);
+});
+
+it('the size of the database asks for its limit only while there is none', async () => {
+  const { sql } = db;
+  const found = async () => {
+    const { why, findings } = await readCheck(sql, 'database_size');
+    expect(findings).toHaveLength(1);
+    return `${why} ${findings[0]?.detail}`;
+  };
+  await sql`select nightshift.set_health_threshold('database_size', warning => 1)`;
+  expect(await found()).toContain('update nightshift.settings set size_limit_bytes');
+  await sql`update nightshift.settings set size_limit_bytes = 5000000, size_limit_kind = 'disk'`;
+  expect(await found()).not.toContain('size_limit_bytes');
+  await sql`update nightshift.settings set size_limit_bytes = null, size_limit_kind = null`;
+  await sql`select nightshift.remove_health_threshold('database_size')`;
 });
 
 it('a check that cannot run can be given a threshold, which says so', async () => {

@@ -424,7 +424,7 @@ describe('nightshift_exposed', () => {
     ],
     ['nightshift.peep', 'create view nightshift.peep as select 1 as n'],
     [
-      'nightshift.unpause()',
+      'nightshift.unpause(text)',
       'create role nightshift_helpers; grant nightshift_helpers to anon; grant execute on function nightshift.unpause to nightshift_helpers',
     ],
     [

@@ -18,6 +18,8 @@ import {
 const policy = (relation: string): Policy => ({
   relation,
   dropAfter: '30 days',
+  markerColumn: 'deleted_at',
+  flagColumn: null,
   maxFraction: 0.5,
 });
 

@@ -238,6 +238,14 @@ describe('steering', () => {
     ]);
     await browse(form('/status/unpause', {}, steering));
     expect(await isPaused()).toBe(false);
+    await send({});
+    const { body } = await get('/status', steering);
+    expect(body).toMatch(/The last pause was ended <time[^>]*>[^<]*<\/time> by Ada\./);
+    // Who ends none is not who ended the last one.
+    await suite.sql`select nightshift.unpause('somebody else')`;
+    const ended = await suite.sql`
+      select unpaused_by as by, unpaused_at is not null as known from nightshift.settings`;
+    expect(ended).toEqual([{ by: 'Ada', known: true }]);
   });
 
   it('cancels a run, with who and why in the ledger', async () => {

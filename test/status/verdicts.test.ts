@@ -191,6 +191,29 @@ describe('the verdict of a retention policy', () => {
     expect(await verdict()).toMatchObject({ verdict: 'behind' });
   });
 
+  it('is not known once the policy chooses rows by another column than at the last purge', async () => {
+    await db.sql.unsafe(
+      `alter table ${table} add gone boolean not null default false, add left_at timestamptz; create index on ${table} (left_at)`,
+    );
+    const other = {
+      verdict: 'unknown',
+      sentence: 'Not known: Its policy chooses other rows than it did at the last purge.',
+      since: null,
+    };
+    await purged(db.sql, 0, { [table]: { purged: 3, left: 0 } });
+    expect(await verdict()).toMatchObject({ verdict: 'kept' });
+    await db.sql`select nightshift.alter_retention_policy(${table}, flag_column => 'gone')`;
+    expect(await verdict()).toMatchObject(other);
+    await purged(db.sql, 0, { [table]: { purged: 3, left: 0, flagColumn: 'gone' } });
+    expect(await verdict()).toMatchObject({ verdict: 'kept' });
+    await db.sql`select nightshift.alter_retention_policy(${table}, marker_column => 'left_at')`;
+    expect(await verdict()).toMatchObject(other);
+    // Of the reports of an earlier release nobody knows that.
+    await db.sql`
+      update nightshift.runs set report = report #- '{steps,0,markerColumn}' #- '{steps,0,flagColumn}'`;
+    expect(await verdict()).toMatchObject({ verdict: 'kept' });
+  });
+
   it('is off where the policy is, whatever its runs said', async () => {
     await purged(db.sql, 0, { [table]: { left: 7 } });
     await db.sql`select nightshift.alter_retention_policy(${table}, enabled => false)`;

@@ -77,8 +77,11 @@ const receivers: Record<string, Take> = {
     // <!channel>, <@U1> and <https://...|text> do something; what is escaped is text.
     const control = /<[^>]*>/.exec(text);
     if (control) return { status: 200, text: `MENTIONED ${control[0]}` };
+    const link = /https?:\/\/\S/.exec(text);
+    if (link) return { status: 200, text: `LINKED ${link[0]}` };
     const shown = text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
-    return { status: 200, text: shown };
+    // A zero-width space cannot be seen.
+    return { status: 200, text: shown.replaceAll('\u200b', '') };
   },
   discord(body: { content: unknown; allowed_mentions?: { parse?: unknown[] } }) {
     const { content, allowed_mentions } = body;

@@ -175,6 +175,7 @@ export function snapshot(overrides: Partial<Status> = {}): Status {
     database: { name: 'postgres', serverVersion: '17.4', bytes: 18_400_000_000, readOnly: false },
     projectUrl: 'https://abcdefghijkl.supabase.co',
     paused: null,
+    pauseEnded: null,
     headline: { level: 'ok', text: 'Everything is all right', since: null },
     jobs: { items: [], total: 0, problem: null },
     retention: { items: [], total: 0, problem: null, counts: {} },

@@ -36,6 +36,8 @@ interface Left {
   totals?: Partial<PurgeTotals>;
   outOfTime?: boolean;
   error?: string;
+  markerColumn?: string;
+  flagColumn?: string | null;
 }
 
 /** Writes the purge of some nights ago into the ledger, with the report that the job makes of it. */
@@ -46,6 +48,7 @@ export async function purged(
 ): Promise<void> {
   const steps = Object.entries(tables).map(([relation, night]) => {
     const { purged = 0, left, exact = true, overdueSeconds = 86_400, totals } = night;
+    const { markerColumn = 'deleted_at', flagColumn = null } = night;
     const backlog = (dueRows: number, isExact: boolean) => ({
       dueRows,
       dueRowsExact: isExact,
@@ -56,7 +59,7 @@ export async function purged(
       assess: false,
     });
     return stepOf(
-      { relation, dropAfter: '30 days', maxFraction: 0.5 },
+      { relation, dropAfter: '30 days', markerColumn, flagColumn, maxFraction: 0.5 },
       {
         totals: { ...noTotals, rowsPurged: purged, ...totals },
         before: { ...backlog(purged + (left ?? 0), true), warnings: [], keys: [] },

@@ -104,6 +104,21 @@ describe('an index that a run is asked for', () => {
     expect(await invalid()).toEqual([]);
   });
 
+  it('is rebuilt by one process, whatever the server allows', async () => {
+    // Whoever computes its entries says how many more there may be.
+    await db.sql.unsafe(`
+      create function app.alone(id integer) returns integer language plpgsql immutable parallel safe as $$
+      begin
+        assert pg_catalog.current_setting('max_parallel_maintenance_workers') = '0';
+        return id;
+      end $$;
+      set local max_parallel_maintenance_workers = 0;
+      create index alone on app.orders (app.alone(id));
+    `);
+    await expect(db.sql.unsafe('reindex index app.alone')).rejects.toThrow(/assertion/);
+    expect(statuses(await rebuild('app.alone'))).toEqual({ 'app.alone': 'rebuilt' });
+  });
+
   it('that was invalid is valid afterwards', async () => {
     await db.sql.unsafe(
       'create table app.twice (n integer); insert into app.twice values (1), (1)',

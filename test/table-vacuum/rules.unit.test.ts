@@ -23,7 +23,7 @@ const facts = (table: string): TableFacts => ({
   table,
   partitioned: false,
   reason: 'dead_rows',
-  detail: '2000 dead and 2000 live rows',
+  detail: '2,000 dead and 2,000 live rows',
   deadRows: 2_000,
   liveRows: 2_000,
   freezeAge: 10,

@@ -49,6 +49,20 @@ describe('dead rows', () => {
     expect((await runVacuum(db)).report.steps).toEqual([]);
   });
 
+  it('are removed by one process, whatever the server allows', async () => {
+    await createTable(db.sql, 'app.few', { dead: 2_000 });
+    // ANALYZE computes its entries in the same session.
+    await db.sql.unsafe(`
+      create function app.workers(id integer) returns text language sql immutable as
+      $$ select pg_catalog.current_setting('max_parallel_maintenance_workers') $$;
+      create index on app.few (app.workers(id));
+    `);
+    await runVacuum(db);
+    const [row] = await db.sql`
+      select most_common_vals::text as workers from pg_stats where tablename = 'few_workers_idx'`;
+    expect(row).toEqual({ workers: '{0}' });
+  });
+
   it('of a purge are removed even where they are few, and before all others', async () => {
     await db.sql.unsafe(`
       create table app.orders (id integer primary key, deleted_at timestamptz) with (autovacuum_enabled = false);
@@ -285,8 +299,8 @@ describe('a run', () => {
       {
         table: 'app.items',
         status: 'due',
-        detail: '2000 dead and 2000 live rows',
-        statement: 'vacuum (analyze, skip_locked, truncate false) app.items;',
+        detail: '2,000 dead and 2,000 live rows',
+        statement: 'vacuum (analyze, skip_locked, truncate false, parallel 0) app.items;',
       },
     ]);
     const [row] =
@@ -356,11 +370,11 @@ describe('a run', () => {
     expect(run).toMatchObject({ status: 'failed', error: { code: 'NS502' } });
     const [step] = report.steps;
     expect(step).toMatchObject({ status: 'blocked', reason: 'no_connection' });
-    const statement = `vacuum (analyze, skip_locked, truncate false) app."it's"`;
+    const statement = `vacuum (analyze, skip_locked, truncate false, parallel 0) app."it's"`;
     expect(step?.fixes).toEqual([
       {
         subject: `app."it's"`,
-        fix: `Set NIGHTSHIFT_DATABASE_URL (the session pooler); or let Supabase Cron do it: select cron.schedule('vacuum app."it''s"', '0 3 * * *', 'vacuum (analyze, skip_locked, truncate false) app."it''s"');`,
+        fix: `Set NIGHTSHIFT_DATABASE_URL (the session pooler); or let Supabase Cron do it: select cron.schedule('vacuum app."it''s"', '0 3 * * *', 'vacuum (analyze, skip_locked, truncate false, parallel 0) app."it''s"');`,
       },
     ]);
     await db.sql.unsafe(statement);

@@ -414,6 +414,10 @@ describe('the forecast', () => {
       value: null,
       detail: expect.stringContaining('3 days by one of'),
     });
+    // And what is silent does not claim that there is room by both.
+    const [check] =
+      await db.sql`select healthy from nightshift.health_checks where name = 'days_until_full'`;
+    expect(check?.healthy).toMatch(/^By at least one of .* nightshift trends/);
   });
 
   it('is that it does not get full where nothing grows, or only in more than a year', async () => {

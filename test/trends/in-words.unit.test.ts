@@ -19,7 +19,10 @@ it.each<[Partial<Forecast>, string]>([
   [{}, `${used}; in a straight line, full in 4 to 9 days.`],
   [{ latestDays: 4 }, `${used}; in a straight line, full in 4 days.`],
   [{ earliestDays: 1, latestDays: 1 }, `${used}; in a straight line, full in 1 day.`],
-  [{ latestDays: null }, `${used}; in a straight line, full in 4 days, or not within a year.`],
+  [
+    { latestDays: null },
+    `${used}; in a straight line, full in 4 days by one of the last 7 and the last 28 days, and by the other not within a year.`,
+  ],
   [{ state: 'full' }, `There is no room: ${used}.`],
   [{ state: 'room' }, `${used}; nothing is foretold below 60%.`],
   [{ state: 'not growing' }, `${used}, and for a year it does not get full.`],

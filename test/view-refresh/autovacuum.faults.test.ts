@@ -51,7 +51,7 @@ describe('a view of which most is dead, while autovacuum is at work on it', () =
     expect(run.run.status).toBe('succeeded');
     expect(outcomes(run)).toEqual({ [view]: 'skipped: vacuum' });
     expect(run.report.steps[0]?.detail).toMatch(
-      /^autovacuum is removing \d+ dead rows from it, beside \d+ that live$/,
+      /^autovacuum is removing [\d,]+ dead rows from it, beside [\d,]+ that live$/,
     );
     expect(await autovacuum()).toBe(worker);
   });

@@ -17,7 +17,7 @@ beforeEach(async () => {
   await restart();
 });
 
-const restart = (environment: Record<string, string> = {}) =>
+const restart = (environment: Record<string, string | undefined> = {}) =>
   coldStart({
     NIGHTSHIFT_EVENT_BUS: undefined,
     NIGHTSHIFT_WEBHOOK_URL: `${receiver.url}/slack`,
@@ -40,6 +40,30 @@ const breakTable = () =>
   suite.sql.unsafe('alter table app.orders rename column deleted_at to gone_at');
 const mendTable = () =>
   suite.sql.unsafe('alter table app.orders rename column gone_at to deleted_at');
+/** One look of a health check: what it finds critical, and how it says so to the ledger. */
+async function look(check: string, subjects: string[]) {
+  const findings = subjects.map((subject) => ({ subject, level: 'critical' }));
+  const document = [{ name: check, findings, findingsTotal: findings.length }];
+  await suite.sql`select nightshift.record_health(${suite.sql.json(document)}, now())`;
+}
+async function minutesPass(minutes: number) {
+  const ago = `${minutes} minutes`;
+  await suite.sql`
+    update nightshift.troubles
+    set claimed_until = claimed_until - ${ago}::interval, gone_at = gone_at - ${ago}::interval`;
+  await suite.sql`update nightshift.health_results set checked_at = checked_at - ${ago}::interval`;
+}
+interface Told {
+  id: number;
+  subject: string;
+  endedAt: string | null;
+}
+async function take(): Promise<{ began: Told[]; ended: Told[] }> {
+  const [row] = await suite.sql`select nightshift.take_troubles() as news`;
+  return row?.news;
+}
+const noteTold = (told: Told[]) =>
+  suite.sql`select nightshift.note_told(${told.map(({ id }) => id)})`;
 const minutePasses = () =>
   suite.sql`update nightshift.troubles set claimed_until = claimed_until - interval '2 minutes'`;
 
@@ -114,6 +138,9 @@ describe('a function with a webhook', () => {
     expect(read()).toEqual([]);
     await suite.sql`truncate nightshift.health_findings`;
     await send({});
+    expect(read()).toEqual([]);
+    await minutesPass(15);
+    await send({});
     expect(read()).toEqual(['- over: critical: database <!here>', '- over: missed: view-refresh']);
   });
 
@@ -157,34 +184,116 @@ describe('a function with a webhook', () => {
     await suite.sql`
       insert into nightshift.health_findings (check_name, subject, level, since, level_since)
       values ('read_only', 'database', 'critical', now(), now())`;
-    const take = async () => {
-      const [row] = await suite.sql<
-        { news: { began: { id: number }[] } }[]
-      >`select nightshift.take_troubles() as news`;
-      return row?.news.began ?? [];
-    };
-    const taken = (await Promise.all([take(), take(), take(), take()])).flat();
+    const taken = (await Promise.all([take(), take(), take(), take()])).flatMap(
+      ({ began }) => began,
+    );
     expect(taken).toHaveLength(1);
-    await suite.sql`select nightshift.note_told(${taken.map(({ id }) => id)})`;
+    await noteTold(taken);
     await minutePasses();
-    expect(await take()).toEqual([]);
+    expect(await take()).toEqual({ began: [], ended: [] });
   });
 
   it('keeps the end of a trouble that ended while its beginning was on its way', async () => {
-    const finding = () => suite.sql`
-      insert into nightshift.health_findings (check_name, subject, level, since, level_since)
-      values ('read_only', 'database', 'critical', now(), now())`;
-    const take = async () => {
-      const [row] = await suite.sql`select nightshift.take_troubles() as news`;
-      return row?.news as { began: { id: number }[]; ended: { id: number }[] };
-    };
-    await finding();
+    await restart({ NIGHTSHIFT_WEBHOOK_URL: undefined, NIGHTSHIFT_WEBHOOK_FORMAT: undefined });
+    await fill('app.orders');
+    await breakTable();
+    await expect(send({})).rejects.toThrow();
     const { began } = await take();
-    await suite.sql`truncate nightshift.health_findings`;
+    await mendTable();
+    await send({});
     expect(await take()).toEqual({ began: [], ended: [] });
-    await suite.sql`select nightshift.note_told(${began.map(({ id }) => id)})`;
+    await noteTold(began);
     const { ended } = await take();
     expect(ended.map(({ id }) => id)).toEqual(began.map(({ id }) => id));
+  });
+
+  it('tells once of what comes and goes within minutes, and of its end when it has been gone for a quarter of an hour', async () => {
+    await look('read_only', ['database']);
+    const { began } = await take();
+    expect(began).toHaveLength(1);
+    await noteTold(began);
+    for (let round = 0; round < 3; round += 1) {
+      for (const found of [[], ['database']]) {
+        await minutesPass(5);
+        await look('read_only', found);
+        expect(await take()).toEqual({ began: [], ended: [] });
+      }
+    }
+    for (const minutes of [0, 5, 5]) {
+      await minutesPass(minutes);
+      await look('read_only', []);
+      expect(await take()).toEqual({ began: [], ended: [] });
+    }
+    await minutesPass(5);
+    await look('read_only', []);
+    const { ended } = await take();
+    expect(ended).toMatchObject([{ id: began[0]?.id, subject: 'database' }]);
+    // Since when it has been gone, not since when that is certain.
+    const [since] = await suite.sql`
+      select ${ended[0]?.endedAt ?? null}::timestamptz <= now() - interval '15 minutes' as "isLongAgo"`;
+    expect(since?.isLongAgo).toBe(true);
+    await noteTold(ended);
+    await look('read_only', ['database']);
+    expect((await take()).began).toMatchObject([{ subject: 'database' }]);
+  });
+
+  it('waits for the next look of a check that looks at night, whatever else runs meanwhile', async () => {
+    await look('foreign_keys_without_index', ['app.orders']);
+    await noteTold((await take()).began);
+    for (const found of [[], ['app.orders'], []]) {
+      await minutesPass(24 * 60);
+      await look('foreign_keys_without_index', found);
+      expect(await take()).toEqual({ began: [], ended: [] });
+      await minutesPass(60);
+      // Another check is no look of this one.
+      await look('read_only', []);
+      expect(await take()).toEqual({ began: [], ended: [] });
+    }
+    await minutesPass(23 * 60);
+    await look('foreign_keys_without_index', []);
+    expect((await take()).ended).toMatchObject([{ subject: 'app.orders' }]);
+  });
+
+  it('holds the end of a missed job until both checks of it have looked again', async () => {
+    await look('job_missed', ['view-refresh']);
+    await look('late_schedules', ['view-refresh']);
+    await noteTold((await take()).began);
+    await look('job_missed', []);
+    expect(await take()).toEqual({ began: [], ended: [] });
+    await look('late_schedules', []);
+    expect(await take()).toEqual({ began: [], ended: [] });
+    await minutesPass(15);
+    await look('job_missed', []);
+    expect(await take()).toEqual({ began: [], ended: [] });
+    await look('late_schedules', []);
+    expect((await take()).ended).toMatchObject([{ subject: 'view-refresh' }]);
+  });
+
+  it('says neither that it began nor that it ended while it is gone and may come back', async () => {
+    await look('read_only', ['database']);
+    const { began } = await take();
+    // The message may have come or not; its answer was lost.
+    await minutesPass(5);
+    await look('read_only', []);
+    expect(await take()).toEqual({ began: [], ended: [] });
+    await minutesPass(5);
+    await look('read_only', ['database']);
+    expect((await take()).began).toMatchObject([{ id: began[0]?.id }]);
+    await minutesPass(5);
+    await look('read_only', []);
+    await take();
+    await minutesPass(15);
+    await look('read_only', []);
+    expect(await take()).toMatchObject({ began: [], ended: [{ id: began[0]?.id }] });
+  });
+
+  it('does not wait for a check that no longer exists', async () => {
+    await look('read_only', ['database']);
+    await noteTold((await take()).began);
+    await suite.sql`truncate nightshift.health_findings, nightshift.health_results`;
+    expect(await take()).toEqual({ began: [], ended: [] });
+    await minutesPass(15);
+    expect((await take()).ended).toHaveLength(1);
   });
 
   it('tells straight out, and once, that the project cannot be reached, and that it can again', async () => {

@@ -20,7 +20,7 @@ as $$
             case when e.step -> 'blocked' <> '[]' then format('%s not retired (%s)',
               jsonb_array_length(e.step -> 'blocked'), e.step #>> '{blocked,0,reason}') end,
             case when e.step #>> '{defaultPartition,rows}' <> '0' then format('%s rows in the default partition',
-              e.step #>> '{defaultPartition,rows}') end
+              nightshift.figure((e.step #>> '{defaultPartition,rows}')::numeric)) end
           ), '')
         end,
         e.step ->> 'status'

@@ -26,12 +26,16 @@ create table if not exists nightshift.settings (
   trend_retention interval not null default '400 days' check (trend_retention >= '60 days'),
   size_limit_bytes bigint check (size_limit_bytes > 0),
   size_limit_kind text check (size_limit_kind in ('database', 'disk', 'plan')),
+  unpaused_at timestamptz,
+  unpaused_by text,
   constraint settings_size_limit check ((size_limit_bytes is null) = (size_limit_kind is null))
 );
 
 comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
 
 comment on column nightshift.settings.paused is 'While true no run begins, but for the health check, and no batch deletes.';
+comment on column nightshift.settings.unpaused_at is 'When the last pause was ended, also while there is another.';
+comment on column nightshift.settings.unpaused_by is 'Who ended it, as unpause was told.';
 comment on column nightshift.settings.ledger_retention is
   'How long finished runs stay in nightshift.runs. Default 90 days; at least 1 day.';
 comment on column nightshift.settings.trigger_search_path is

@@ -4,7 +4,7 @@ language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('autovacuum is removing %s dead rows from it, beside %s that live', s.dead, s.live)
+  select format('autovacuum is removing %s dead rows from it, beside %s that live', nightshift.figure(s.dead), nightshift.figure(s.live))
   from (select pg_stat_get_dead_tuples(view) as dead, pg_stat_get_live_tuples(view) as live) s
   where s.dead > s.live / 2 and exists (
     select

@@ -46,6 +46,8 @@ begin
         jsonb_build_object(
           'relation', p.relation::text,
           'dropAfter', p.drop_after::text,
+          'markerColumn', p.marker_column,
+          'flagColumn', p.flag_column,
           'maxFraction', p.max_fraction,
           'refusal', run.progress #> array['refusals', p.relation::text]
         )

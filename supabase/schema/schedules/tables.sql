@@ -10,7 +10,8 @@ create table if not exists nightshift.home (
   told text,
   told_at timestamptz,
   told_request bigint,
-  functions_tell_at timestamptz
+  functions_tell_at timestamptz,
+  gone text[]
 );
 
 comment on table nightshift.home is
@@ -24,6 +25,7 @@ comment on column nightshift.home.told is 'What was posted last; null: nothing i
 comment on column nightshift.home.told_request is 'The number that pg_net gave that request.';
 comment on column nightshift.home.functions_tell_at is
   'When a function with a webhook of its own last looked for what there is to tell, to five minutes, unless nobody took it for an hour; null: never.';
+comment on column nightshift.home.gone is 'Which lines of told were gone at the last look of nightshift.watch.';
 
 alter table nightshift.home enable row level security;
 

@@ -8,7 +8,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   home nightshift.home;
-  troubles text;
+  troubles text[];
+  missing text[];
   message text;
   delivered boolean;
 begin
@@ -29,24 +30,32 @@ begin
     end if;
     return;
   end if;
-  select string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject')
+  select coalesce(string_to_array(
+    string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject'), E'\n'
+  ), '{}')
   into troubles
   from jsonb_array_elements(nightshift.get_health(quick => true) -> 'checks') c
   cross join lateral jsonb_array_elements(c.value -> 'findings') f
   where f.value ->> 'level' = 'critical';
+  missing := array(select unnest(string_to_array(home.told, E'\n')) except select unnest(troubles));
   delivered := coalesce((nightshift.http_answer(home.told_request, home.told_at)).status between 200 and 299, false);
-  if troubles is not distinct from home.told and (delivered or troubles is null) and not coalesce(home.told_at < now() - interval '1 day', false) then
+  -- A value about its threshold comes and goes: what is gone is over when the next look does not find it either.
+  if home.told is not null and troubles <@ string_to_array(home.told, E'\n') and not missing && coalesce(home.gone, '{}')
+    and (troubles = '{}' or delivered and home.told_at >= now() - interval '1 day')
+    or home.told is null and troubles = '{}'
+  then
+    update nightshift.home h set gone = missing where h.gone is distinct from missing;
     return;
   end if;
 
   message := case
-    when troubles is null then format('Nightshift of %s finds nothing critical any more.', home.project_url)
-    else format(E'Nightshift of %s has found what is critical:\n%s\nWhat to do: npm run nightshift -- health', home.project_url, troubles)
+    when troubles = '{}' then format('Nightshift of %s finds nothing critical any more.', home.project_url)
+    else format(E'Nightshift of %s has found what is critical:\n%s\nWhat to do: npm run nightshift -- health', home.project_url, array_to_string(troubles, E'\n'))
   end;
   update nightshift.home h
-  set told = troubles, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text', message));
+  set told = nullif(array_to_string(troubles, E'\n'), ''), gone = null, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text', message));
 end;
 $$;
 
 comment on function nightshift.watch is
-  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing while functions with a webhook of their own do (see take_troubles), but for that; and nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
+  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when something is new, or was told and is gone in two looks, when the last message was not delivered, and once a day while it lasts. Says nothing while functions with a webhook of their own do (see take_troubles), but for that; and nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';

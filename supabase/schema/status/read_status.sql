@@ -17,10 +17,13 @@ as $$
     ),
     'paused', (
       select jsonb_build_object('since', g.paused_at, 'reason', g.paused_reason) from nightshift.settings g where g.paused
+    ),
+    'pauseEnded', (
+      select jsonb_build_object('at', g.unpaused_at, 'by', g.unpaused_by) from nightshift.settings g where g.unpaused_at is not null
     )
   )
   from nightshift.status s;
 $$;
 
 comment on function nightshift.read_status is
-  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken), and what is so now: database.readOnly (nothing can be written) and paused. It reads that row and the settings, and computes nothing. Null when no health check has taken one yet.';
+  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken), and what is so now: database.readOnly (nothing can be written), paused and pauseEnded (who ended the last pause, and when). It reads that row and the settings, and computes nothing. Null when no health check has taken one yet.';

@@ -4,7 +4,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case rows when 1 then '1 row' else to_char(rows, 'FM999,999,999,999,999,990') || ' rows' end;
+  select case rows when 1 then '1 row' else nightshift.figure(rows) || ' rows' end;
 $$;
 
 comment on function nightshift.rows_in_words is 'A number of rows, as people read it: 1 row, 12,345 rows.';

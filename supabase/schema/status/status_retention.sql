@@ -56,13 +56,13 @@ as $$
   ),
   judged as (
     select p as policy, c.oid is null as gone, coalesce(c.oid::regclass::text, p.relation_name, p.relation::text) as name, o.*,
-      f.check_name is not null as broken, h.is_shortened, n.rows_per_night,
+      f.check_name is not null as broken, h.is_shortened, h.chooses_others, n.rows_per_night,
       case
         when not p.enabled then 'off'
         when c.oid is null or f.check_name is not null then 'stalled'
         when o.relation is null then case when p.created_at < status_retention.as_of - gap.patience then 'stalled' else 'unknown' end
         when o.finished_at < status_retention.as_of - gap.patience then 'stalled'
-        when h.is_shortened then 'unknown'
+        when h.is_shortened or h.chooses_others then 'unknown'
         else o.verdict
       end as judgement,
       o.finished_at < status_retention.as_of - gap.patience as is_silent,
@@ -72,8 +72,12 @@ as $$
     left join pg_catalog.pg_class c on c.oid = p.relation
     -- What a purge left before the policy was declared, it left of another.
     left join outcome o on o.relation = p.relation::text and o.place = 1 and o.started_at >= p.created_at
-    -- By a policy that keeps less, more is due than what the purge looked for.
-    cross join lateral (select o.verdict in ('kept', 'held') and p.drop_after < (o.step ->> 'dropAfter')::interval) h(is_shortened)
+    -- By a policy that keeps less, or goes by another column, other rows are due than what the purge looked for.
+    cross join lateral (
+      select o.verdict in ('kept', 'held') and p.drop_after < (o.step ->> 'dropAfter')::interval,
+        o.verdict in ('kept', 'held') and o.step ? 'markerColumn'
+          and (p.marker_column, p.flag_column) is distinct from ((o.step ->> 'markerColumn')::name, (o.step ->> 'flagColumn')::name)
+    ) h(is_shortened, chooses_others)
     left join since s on s.relation = o.relation
     left join pace n on n.relation = o.relation
     left join nightshift.health_findings f on f.check_name = 'policies_broken' and f.level = 'critical'
@@ -102,13 +106,14 @@ as $$
           when l.broken then 'Its policy does not fit the table any more; the health check policies_broken says why.'
           when l.relation is null then to_char((l.policy).created_at, '"No purge has reported on it since its policy was declared, "YYYY-MM-DD HH24:MI" UTC."')
           when l.judgement = 'unknown' and l.is_shortened then 'Its policy keeps less than it did at the last purge.'
+          when l.judgement = 'unknown' and l.chooses_others then 'Its policy chooses other rows than it did at the last purge.'
           when l.is_silent then to_char(l.finished_at, '"No purge has been here since "YYYY-MM-DD HH24:MI" UTC."')
           else (l.step #>> '{error,message}') || '.'
         end,
         l.step ->> 'reason'
       ),
       'since', case
-        when l.judgement in ('kept', 'off') or l.judgement = 'unknown' and l.is_shortened then null
+        when l.judgement in ('kept', 'off') or l.judgement = 'unknown' and (l.is_shortened or l.chooses_others) then null
         when l.relation is null then (l.policy).created_at
         when l.is_silent and l.verdict <> l.judgement then l.finished_at
         else l.since

@@ -43,7 +43,9 @@ create table if not exists nightshift.troubles (
   told_at timestamptz,
   ended_at timestamptz,
   end_told_at timestamptz,
-  claimed_until timestamptz
+  claimed_until timestamptz,
+  checks text[],
+  gone_at timestamptz
 );
 
 comment on table nightshift.troubles is
@@ -52,6 +54,8 @@ comment on column nightshift.troubles.kind is
   'failed: runs of a job; missed: a job has not done its work; left: a run left something undone; critical: a finding of a health check.';
 comment on column nightshift.troubles.text is 'A sentence, without the contents of rows.';
 comment on column nightshift.troubles.claimed_until is 'Until then somebody is telling it.';
+comment on column nightshift.troubles.checks is 'The health checks that say when it is over; null: a run does.';
+comment on column nightshift.troubles.gone_at is 'When they last looked and it was gone; null: it is there. It is over when it has been gone for long enough, see take_troubles.';
 
 create unique index if not exists troubles_open on nightshift.troubles (key) where ended_at is null;
 create index if not exists troubles_untold on nightshift.troubles (id) where told_at is null or (ended_at is not null and end_told_at is null);

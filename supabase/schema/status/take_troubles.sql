@@ -17,21 +17,36 @@ begin
   -- While functions tell, nightshift.watch need not. What nobody takes from them for an hour, they do not tell.
   update nightshift.home h set functions_tell_at = now()
   where (h.functions_tell_at is null or h.functions_tell_at < now() - interval '5 minutes')
-    and not exists (select from nightshift.troubles t where t.told_at is null and t.began_at < now() - interval '1 hour');
+    and not exists (
+      select from nightshift.troubles t
+      where t.told_at is null and t.began_at < now() - interval '1 hour' and (t.gone_at is null or t.ended_at is not null)
+    );
 
-  insert into nightshift.troubles (key, kind, subject, text)
-  select t.key, t.kind, t.subject, t.text from nightshift.current_troubles(now()) t
+  insert into nightshift.troubles (key, kind, subject, text, checks)
+  select t.key, t.kind, t.subject, t.text, t.checks from nightshift.current_troubles(now()) t
   where t.opens
   on conflict do nothing;
   present := array(select t.key from nightshift.current_troubles(now()) t);
   -- What nobody was told of is over without a word.
   delete from nightshift.troubles t
   where t.told_at is null and t.claimed_until is null and t.key <> all(present) or t.ended_at < now() - interval '90 days';
-  update nightshift.troubles t set ended_at = now() where t.ended_at is null and t.key <> all(present);
+  -- A value about its threshold comes and goes. So what checks found is over when they still do not find it a quarter of an hour later,
+  -- or at their next look if that is later; what is back by then was never gone.
+  update nightshift.troubles t set gone_at = null where t.ended_at is null and t.gone_at is not null and t.key = any(present);
+  update nightshift.troubles t
+  set gone_at = coalesce(t.gone_at, look.newest),
+    ended_at = case when t.checks is null or look.oldest >= t.gone_at + interval '15 minutes' then now() end
+  from nightshift.troubles o
+  cross join lateral (
+    select coalesce(max(r.checked_at), now()) as newest, coalesce(min(r.checked_at), now()) as oldest
+    from nightshift.health_results r
+    where r.check_name = any(o.checks)
+  ) look
+  where o.id = t.id and t.ended_at is null and t.key <> all(present);
 
   with due as (
     select t.id from nightshift.troubles t
-    where (t.told_at is null or (t.ended_at is not null and t.end_told_at is null))
+    where (t.told_at is null and t.gone_at is null or t.ended_at is not null and t.end_told_at is null)
       and (t.claimed_until is null or t.claimed_until < now())
     order by t.id
     limit 50
@@ -42,7 +57,7 @@ begin
     from due
     where t.id = due.id
     returning t.id, t.ended_at, jsonb_build_object(
-      'id', t.id, 'kind', t.kind, 'subject', t.subject, 'text', t.text, 'beganAt', t.began_at, 'endedAt', t.ended_at
+      'id', t.id, 'kind', t.kind, 'subject', t.subject, 'text', t.text, 'beganAt', t.began_at, 'endedAt', case when t.ended_at is not null then coalesce(t.gone_at, t.ended_at) end
     ) as document
   )
   select jsonb_build_object(

@@ -9,13 +9,13 @@ as $$
     'partitioned', s.kind = 'p',
     'reason', coalesce(s.reason, 'asked'),
     'detail', case coalesce(s.reason, 'asked')
-      when 'freeze' then format('its oldest row is %s transactions or multixacts old', s.freeze_age)
-      when 'purged' then format('a purge took rows from it, and %s are dead', s.dead_rows)
-      when 'dead_rows' then format('%s dead and %s live rows', s.dead_rows, s.live_rows)
+      when 'freeze' then format('its oldest row is %s transactions or multixacts old', nightshift.figure(s.freeze_age))
+      when 'purged' then format('a purge took rows from it, and %s are dead', nightshift.figure(s.dead_rows))
+      when 'dead_rows' then format('%s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
       when 'statistics' then case when s.kind = 'p'
         then 'autovacuum never analyzes a partitioned table'
-        else format('%s rows changed since it was last analyzed', s.changed_rows) end
-      else format('it was asked for; %s dead and %s live rows', s.dead_rows, s.live_rows)
+        else format('%s rows changed since it was last analyzed', nightshift.figure(s.changed_rows)) end
+      else format('it was asked for; %s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
     end,
     'deadRows', s.dead_rows,
     'liveRows', s.live_rows,

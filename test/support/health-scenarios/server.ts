@@ -42,7 +42,7 @@ export const serverScenarios: HealthScenario[] = [
       subject: /^database test_/,
       level: 'warning',
       detail:
-        /^\d{5,} transactions and \d+ multixacts of 2147483648; the oldest table is \w+\.\w+$/,
+        /^\d[\d,]{5,} transactions and [\d,]+ multixacts of 2,147,483,648; the oldest table is \w+\.\w+$/,
     },
     sicken: async ({ sql }) => {
       await sql.unsafe(`
@@ -62,7 +62,8 @@ export const serverScenarios: HealthScenario[] = [
     finding: {
       subject: 'app."Draft"',
       level: 'warning',
-      detail: /^30000 dead and 0 live rows; autovacuum is switched off, last vacuumed by it never$/,
+      detail:
+        /^30,000 dead and 0 live rows; autovacuum is switched off, last vacuumed by it never$/,
     },
     sicken: async (db) => {
       await db.sql.unsafe(`
@@ -80,7 +81,7 @@ export const serverScenarios: HealthScenario[] = [
     finding: {
       subject: 'all tables and indexes',
       level: 'info',
-      detail: /^\d+ of \d{7,} block reads had to ask the operating system/,
+      detail: /^[\d,]+ of [\d,]{9,} block reads had to ask the operating system/,
     },
     sicken: async ({ sql }) => {
       await sql`select nightshift.set_health_threshold('cache_hit', null, info => 100)`;
@@ -99,7 +100,8 @@ export const serverScenarios: HealthScenario[] = [
     finding: {
       subject: 'app."Order_id_seq"',
       level: 'critical',
-      detail: /^at 2000000000 of 2147483647, for app\."Order"\.id \(integer\)\. The fix rewrites/,
+      detail:
+        /^at 2,000,000,000 of 2,147,483,647, for app\."Order"\.id \(integer\)\. The fix rewrites/,
     },
     sicken: async ({ sql }) => {
       await sql.unsafe(`
@@ -112,7 +114,7 @@ export const serverScenarios: HealthScenario[] = [
   },
   {
     check: 'database_size',
-    finding: { subject: /^database test_/, level: 'critical', detail: /^\d+ MB$/ },
+    finding: { subject: /^database test_/, level: 'critical', detail: /^\d+ MB of 4883 kB$/ },
     sicken: async ({ sql }) => {
       await sql`update nightshift.settings set size_limit_bytes = 5000000, size_limit_kind = 'disk'`;
     },

@@ -12,7 +12,7 @@ begin
   select
     'all tables and indexes',
     round(100.0 * d.blks_hit / (d.blks_hit + d.blks_read), 2),
-    format('%s of %s block reads had to ask the operating system%s', d.blks_read, d.blks_hit + d.blks_read,
+    format('%s of %s block reads had to ask the operating system%s', nightshift.figure(d.blks_read), nightshift.figure(d.blks_hit + d.blks_read),
       ', since ' || to_char(d.stats_reset, 'YYYY-MM-DD')),
     'select relid::regclass, heap_blks_read + coalesce(idx_blks_read, 0) as blocks_read '
       || 'from pg_statio_user_tables order by 2 desc limit 20;',

@@ -13,7 +13,10 @@ begin
   select
     format('database %I', current_database()),
     size.bytes::numeric,
-    pg_size_pretty(size.bytes),
+    case when s.size_limit_bytes is null
+      then format('%s; how large it may be is not known: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk''',
+        pg_size_pretty(size.bytes))
+      else format('%s of %s', pg_size_pretty(size.bytes), pg_size_pretty(s.size_limit_bytes)) end,
     'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
       || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
     null::numeric, 0.8 * s.size_limit_bytes, 0.9 * s.size_limit_bytes, null::text
@@ -29,6 +32,6 @@ select nightshift.declare_health_check(
   'database_size',
   title => 'Size of the database',
   healthy => 'It is well below the limit in nightshift.settings, if there is one.',
-  why => 'A full disk makes the database read-only. Say how large it is, for 8 GB: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk''.',
+  why => 'At its limit the database becomes read-only.',
   unit => 'bytes'
 );

@@ -61,7 +61,7 @@ comment on function nightshift.health_days_until_full is
 select nightshift.declare_health_check(
   'days_until_full',
   title => 'Days until the database is full',
-  healthy => 'There is room for weeks, or no limit in nightshift.settings to go by.',
+  healthy => 'By at least one of the last 7 and the last 28 days there is room for weeks, or nothing is foretold: nightshift trends says which.',
   why => 'At its limit the database becomes read-only, and a purge can free nothing any more: it has to run before.',
   unit => 'days', worse => 'lower', info => 30, warning => 14, critical => 3
 );

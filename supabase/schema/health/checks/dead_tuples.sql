@@ -46,7 +46,7 @@ begin
   select
     case when a.main is null then a.oid::regclass::text else format('%s (TOAST)', a.main::regclass) end,
     round(a.dead / greatest(least(a.base + a.scale * greatest(a.reltuples, 0)::numeric, a.most), 1), 1),
-    format('%s dead and %s live rows; %s, last vacuumed by it %s', a.dead, pg_stat_get_live_tuples(a.oid),
+    format('%s dead and %s live rows; %s, last vacuumed by it %s', nightshift.figure(a.dead), nightshift.figure(pg_stat_get_live_tuples(a.oid)),
       case when a.enabled then 'autovacuum is on' else 'autovacuum is switched off' end,
       coalesce(to_char(pg_stat_get_last_autovacuum_time(a.oid), 'YYYY-MM-DD HH24:MI'), 'never')),
     format('vacuum (analyze) %s;', coalesce(a.main, a.oid)::regclass),

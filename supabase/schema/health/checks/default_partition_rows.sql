@@ -41,7 +41,7 @@ begin
       end if;
       execute format('select count(*) from (select from %s limit 10000) r', nightshift.scan_of(part.partition)) into measure.value;
       measure.detail := format('%s in %s.',
-        case when measure.value = 10000 then '10,000 or more' else measure.value::text end, part.partition);
+        case when measure.value = 10000 then '10,000 or more' else nightshift.figure(measure.value) end, part.partition);
       if measure.value > 0 then
         can_move := part.has_policy and measure.value = 10000;
         if part.has_policy and not can_move then

@@ -10,8 +10,8 @@ as $$
   select
     e.relation_name,
     coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0),
-    format('%s of %s rows: %s.', coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0), sum(e.rows), coalesce((
-      select string_agg(format('%s%s%s (%s)', w.code, ' ' || w.violated, ' in ' || w.place, w.n), ', ' order by w.n desc, w.code, w.violated, w.place)
+    format('%s of %s rows: %s.', nightshift.figure(coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0)), nightshift.figure(sum(e.rows)), coalesce((
+      select string_agg(format('%s%s%s (%s)', w.code, ' ' || w.violated, ' in ' || w.place, nightshift.figure(w.n)), ', ' order by w.n desc, w.code, w.violated, w.place)
       from (
         select f ->> 'code' as code, f ->> 'constraint' as violated, f ->> 'raisedIn' as place, sum((f ->> 'rows')::bigint) as n
         from unnest(array_agg(e.details) filter (where e.action = 'restore_failed')) a(reasons), jsonb_array_elements(a.reasons) f

@@ -13,7 +13,7 @@ as $$
     case
       when s.stopped_ms is not null then format('It may take %s ms. It was stopped after %s ms.', s.max_ms, s.stopped_ms)
       else format('It may take %s ms. Fastest of %s runs: %s ms. Blocks: %s in shared buffers, %s not.',
-        s.max_ms, s.runs, s.min_ms, s.blocks_hit, s.blocks_read)
+        s.max_ms, s.runs, s.min_ms, nightshift.figure(s.blocks_hit), nightshift.figure(s.blocks_read))
     end,
     format('select sql from nightshift.key_queries where name = %L; -- explain (analyze, buffers) says where its time goes', s.name),
     null::numeric, s.max_ms, 2 * s.max_ms,

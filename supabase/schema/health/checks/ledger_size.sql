@@ -11,7 +11,7 @@ as $$
   select
     c.oid::regclass::text,
     z.bytes,
-    format('About %s rows, kept for %s; %s more wait for a vacuum.', z.live, coalesce(k.retention::text, 'ever'), z.dead),
+    format('About %s rows, kept for %s; %s more wait for a vacuum.', nightshift.figure(z.live), coalesce(k.retention::text, 'ever'), nightshift.figure(z.dead)),
     case
       when c.relkind = 'p' and k.retention is null
         then format('select nightshift.add_partition_policy(%L, ''1 month'', retention => ''6 months'', retire => ''drop'');', c.oid::regclass)

@@ -32,7 +32,7 @@ begin
   select
     format('prepared transaction %s', p.gid),
     greatest(round(extract(epoch from as_of - p.prepared)), 0),
-    format('of %s; keeps its locks and holds back vacuum by %s transactions', p.owner, age(p.transaction)),
+    format('of %s; keeps its locks and holds back vacuum by %s transactions', p.owner, nightshift.figure(age(p.transaction))),
     format('rollback prepared %L;', p.gid),
     null, null, null, null
   from pg_catalog.pg_prepared_xacts p

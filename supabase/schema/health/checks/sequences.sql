@@ -108,7 +108,7 @@ begin
       when sqlstate 'NS200' then
         share := (last_value - candidate.first_possible) / (candidate.last_possible - candidate.first_possible);
         measure.value := greatest(round(100 * share, 1), 0);
-        measure.detail := format('at %s of %s%s', last_value, candidate.last_possible, ', for ' || candidate.columns);
+        measure.detail := format('at %s of %s%s', nightshift.figure(last_value), nightshift.figure(candidate.last_possible), ', for ' || candidate.columns);
         if candidate.column_is_first then
           measure.detail := measure.detail
             || '. The fix rewrites each table that it widens, and blocks it meanwhile';

@@ -27,7 +27,7 @@ begin
     select
       format('statement %%s', t.queryid),
       round((t.total_exec_time / t.calls)::numeric, 1),
-      format('%%s calls in %%s s altogether, by %%s', t.calls, round(t.total_exec_time::numeric / 1000), t.roles),
+      format('%%s calls in %%s s altogether, by %%s', nightshift.figure(t.calls), nightshift.figure(round(t.total_exec_time::numeric / 1000)), t.roles),
       'select r.rolname, s.calls, s.mean_exec_time, s.query from %1$I.pg_stat_statements s'
         || format(' join pg_roles r on r.oid = s.userid where s.queryid = %%s;', t.queryid),
       null::numeric, null::numeric, null::numeric, null::text

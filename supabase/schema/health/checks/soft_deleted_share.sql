@@ -58,7 +58,7 @@ begin
       if share.rows_known > 0 then
         measure.value := round(100 * share.rows_deleted::numeric / share.rows_known::numeric, 1);
         measure.detail := format('About %s of %s rows, as of the last analyze; each stays for %s.',
-          round(share.rows_deleted), round(share.rows_known), share.drop_after);
+          nightshift.figure(round(share.rows_deleted)::numeric), nightshift.figure(round(share.rows_known)::numeric), share.drop_after);
         measure.fix := 'select p ->> ''relation'' as relation, p ->> ''dueRows'' as due, p ->> ''totalRows'' as total '
           || 'from jsonb_array_elements(nightshift.list_retention_policies()) p;';
       end if;

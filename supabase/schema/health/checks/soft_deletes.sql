@@ -37,7 +37,7 @@ begin
         policy.marker_column, (as_of - interval '1 hour')::text
       ) into measure.value;
       measure.detail := format('%s in the hour before %s UTC; they can be restored for %s.',
-        case when measure.value = 100000 then '100,000 or more' else measure.value::text end,
+        case when measure.value = 100000 then '100,000 or more' else nightshift.figure(measure.value) end,
         to_char(as_of, 'YYYY-MM-DD HH24:MI'), policy.drop_after);
       measure.fix := format(
         'select date_trunc(''minute'', %1$I) as minute, count(*) from %2$s '
@@ -63,9 +63,9 @@ begin
   select
     t.relation::text,
     coalesce(e.deleted_in_hour, 0),
-    format('%s in the hour before %s UTC%s.', coalesce(e.deleted_in_hour, 0), to_char(as_of, 'YYYY-MM-DD HH24:MI'),
+    format('%s in the hour before %s UTC%s.', nightshift.figure(coalesce(e.deleted_in_hour, 0)), to_char(as_of, 'YYYY-MM-DD HH24:MI'),
         '; they can be restored for ' || p.drop_after::text)
-      || format(' In the day before: %s deleted, %s restored, a rate of %s%%.', e.deleted, e.restored,
+      || format(' In the day before: %s deleted, %s restored, a rate of %s%%.', nightshift.figure(e.deleted), nightshift.figure(e.restored),
         coalesce(round(100 * e.restored / nullif(e.deleted, 0), 1), 0)),
     format('select nightshift.list_deletion_events(%L, since => now() - interval ''2 hours'');', t.relation::text),
     null::numeric, null::numeric, null::numeric, null::text

@@ -33,7 +33,7 @@ as $$
   select (
     format('database %I', d.datname),
     round(100.0 * greatest(age(d.datfrozenxid), mxid_age(d.datminmxid)) / s.ids, 3),
-    format('%s transactions and %s multixacts of %s', age(d.datfrozenxid), mxid_age(d.datminmxid), s.ids)
+    format('%s transactions and %s multixacts of %s', nightshift.figure(age(d.datfrozenxid)), nightshift.figure(mxid_age(d.datminmxid)), nightshift.figure(s.ids))
       || case when d.datname = current_database() then (select format('; the oldest table is %s', o.name) from oldest o)
         else '; another database of this server' end,
     case
@@ -50,7 +50,7 @@ as $$
   select (
     o.name,
     round(100.0 * o.age / s.ids, 3),
-    format('%s transactions and %s multixacts of %s, over %s', o.xids, o.mxids, s.ids,
+    format('%s transactions and %s multixacts of %s, over %s', nightshift.figure(o.xids), nightshift.figure(o.mxids), nightshift.figure(s.ids),
       pg_size_pretty(o.pages::bigint * current_setting('block_size')::integer)),
     format('vacuum (freeze) %s;', o.name),
     null, null, null, null
@@ -62,7 +62,7 @@ as $$
     'multixact members',
     round(100.0 * m.members / (2 * s.ids), 3),
     case when m.members is null then format('%I may not list the files that hold them', current_user)
-      else format('about %s of %s; they go when the tables with the oldest multixacts are frozen', m.members, 2 * s.ids) end,
+      else format('about %s of %s; they go when the tables with the oldest multixacts are frozen', nightshift.figure(m.members), nightshift.figure(2 * s.ids)) end,
     (
       select format('vacuum (freeze) %s;', string_agg(r.name, ', ' order by r.mxids desc))
       from (

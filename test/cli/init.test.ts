@@ -348,6 +348,8 @@ describe('init', () => {
       insert into public.orders select n, case when n % 10 = 0 then now() - interval '100 days' end, repeat('x', 200) from generate_series(1, 50000) n;
       create table public.order_items (id integer primary key, order_id integer not null references public.orders on delete cascade, note text);
       insert into public.order_items select n, n, repeat('x', 200) from generate_series(1, 50000) n;
+      create table public.sessions (token text primary key, expires_at timestamptz not null, data text);
+      insert into public.sessions select n, now() - case when n % 10 = 0 then interval '1 day' else interval '10 days' end, repeat('x', 200) from generate_series(1, 50000) n;
     `);
     await db.sql`vacuum analyze`;
     const scans = async () => {
@@ -375,10 +377,17 @@ describe('init', () => {
         ),
       },
       { relation: 'public.hits', commented: true, rowsTonightExact: false },
+      {
+        relation: 'public.sessions',
+        commented: true,
+        says: expect.arrayContaining([expect.stringMatching(/^That is more than half of a table/)]),
+        arm: "select nightshift.alter_retention_policy('public.sessions', enabled => true, first_purge => 'all');",
+      },
     ]);
     for (const [relation, rows] of [
       ['public.orders', 5000],
       ['public.hits', 24080],
+      ['public.sessions', 45000],
     ] as const) {
       const { rowsTonight } = proposals.find((each) => each.relation === relation) ?? {};
       expect(Math.abs((rowsTonight ?? 0) / rows - 1)).toBeLessThan(0.1);
@@ -391,6 +400,7 @@ describe('init', () => {
     expect(steps).toMatchObject([
       { relation: 'public.hits', rowsPurged: 24080 },
       { relation: 'public.orders', rowsPurged: 5000, children: { 'public.order_items': 5000 } },
+      { relation: 'public.sessions', rowsPurged: 45000 },
     ]);
   });
 
@@ -407,7 +417,8 @@ describe('init', () => {
       create table public.revision_notes (id integer primary key, revision_id integer not null references public.revisions on delete cascade, body text);
       create table public.royalties (id integer primary key, post_id integer not null references public.posts, cents integer);
       create table public.author_credits (id integer primary key, post_id integer not null references public.posts on delete cascade, cents integer);
-            create table public.replies (id integer primary key, parent integer references public.replies, author integer, deleted_at timestamptz);
+      create table public.replies (id integer primary key, parent integer references public.replies, author integer, deleted_at timestamptz);
+      create table public.messages (id integer primary key, quotes integer references public.messages on delete set null, deleted_at timestamptz);
       create index on public.post_tags (tag_id);
       insert into public.posts select n, case when n <= 4 then now() - interval '100 days' end from generate_series(1, 9) n;
       insert into public.revisions values (1, 1, 'a'), (2, 2, 'b');
@@ -417,6 +428,8 @@ describe('init', () => {
       insert into public.royalties values (1, 3, 100);
       insert into public.author_credits values (1, 3, 100);
       insert into public.images values (1, 2, 'a');
+      insert into public.messages values (1, null, now() - interval '100 days'), (2, 1, null);
+      insert into public.replies values (1, null, 1, now() - interval '100 days'), (2, 1, 1, null);
       analyze;
     `);
     const { proposals } = await look('--yes');
@@ -436,6 +449,14 @@ describe('init', () => {
     expect(proposals.find(({ id }) => id === 'retention public.comments')?.statement).toContain(
       "array['public.likes(comment_id)']",
     );
+    expect(proposals.find(({ id }) => id === 'retention public.messages')).toMatchObject({
+      statement: `select nightshift.add_retention_policy('public.messages', '90 days', release => array['public.messages(quotes)'], enabled => false);`,
+      rowsTonight: 1,
+    });
+    expect(proposals.find(({ id }) => id === 'retention public.replies')).toMatchObject({
+      statement: `select nightshift.add_retention_policy('public.replies', '90 days', enabled => false);`,
+      rowsTonight: 0,
+    });
     await db.sql.unsafe(await policiesFile());
     await arm(db.sql, proposals);
     const { steps } = await dryRun('retention-purge');
@@ -452,6 +473,9 @@ describe('init', () => {
       rowsBlocked: 2,
       children: { 'public.revisions': 1 },
     });
+    expect(
+      steps.find(({ relation }: { relation: string }) => relation === 'public.messages'),
+    ).toMatchObject({ rowsPurged: 1, rowsBlocked: 0, released: { 'public.messages': 1 } });
   });
 
   it('takes names as they are, and lets none of them out of its comment', async () => {

@@ -20626,6 +20626,11 @@ as $$
     from pg_catalog.pg_index i
     where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
       and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
+      -- The primary key keeps others from those values in any case.
+      and not exists (
+        select from pg_catalog.pg_index k
+        where k.indrelid = i.indrelid and k.indisprimary and k.indkey[0:k.indnkeyatts - 1] <@ i.indkey[0:i.indnkeyatts - 1]
+      )
       and not exists (
         select from unnest(unique_among_active) u
         where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)
@@ -27262,7 +27267,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '589dc594619beaab4c292885268b6c4d9997f877952360e668351dfe879dcb47', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0a787d50ad05e4449df09b61bebf16750ce85866d3ab4f542cb1cdfed0355e30', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -481,6 +481,18 @@ describe('advice', () => {
     expect(await adviceOf()).toEqual([]);
   });
 
+  it('says nothing of a unique index with the primary key in it, whose values nobody can use again in any case', async () => {
+    await db.sql.unsafe(`
+      create table app.lines (
+        order_id integer, line integer, sku text unique, primary key (order_id, line), unique (line, order_id), unique (order_id, line, sku)
+      );
+    `);
+    const { advice } = await call(`enable_soft_delete('app.lines')`);
+    expect(advice.map(({ statement }) => statement)).toEqual([
+      `select nightshift.enable_soft_delete('app.lines', unique_among_active => array['sku']);`,
+    ]);
+  });
+
   it('names partitions that users may update, past the history', async () => {
     await db.sql.unsafe(`
       create table app.logs (id integer primary key) partition by range (id);

@@ -23,6 +23,11 @@ as $$
     from pg_catalog.pg_index i
     where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
       and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
+      -- The primary key keeps others from those values in any case.
+      and not exists (
+        select from pg_catalog.pg_index k
+        where k.indrelid = i.indrelid and k.indisprimary and k.indkey[0:k.indnkeyatts - 1] <@ i.indkey[0:i.indnkeyatts - 1]
+      )
       and not exists (
         select from unnest(unique_among_active) u
         where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)

@@ -493,6 +493,31 @@ describe('advice', () => {
     ]);
   });
 
+  it('names who was let to the table since its views were made, until they can read the views, too', async () => {
+    await db.sql.unsafe(`
+      grant select on app.orders to authenticated;
+      select nightshift.enable_soft_delete('app.orders', unique_among_active => array['sku']);
+      revoke select on app.deleted_orders from authenticated;
+    `);
+    expect(await adviceOf()).toEqual([]);
+    await db.sql.unsafe('grant select, update on app.orders to service_role');
+    const readAsServiceRole = () =>
+      db.sql.begin(async (sql) => {
+        await sql`set local role service_role`;
+        await sql`select from app.deleted_orders`;
+        await sql`update app.active_orders set total = 1`;
+      });
+    await expect(readAsServiceRole()).rejects.toMatchObject({ code: '42501' });
+    const [grant = '', ...rest] = (await inspect()).advice.map(({ statement }) => statement);
+    expect([grant, rest]).toEqual([
+      'grant select, update on app.active_orders to service_role; grant select on app.deleted_orders to service_role;',
+      [],
+    ]);
+    await db.sql.unsafe(grant);
+    await readAsServiceRole();
+    expect((await inspect()).advice).toEqual([]);
+  });
+
   it('names partitions that users may update, past the history', async () => {
     await db.sql.unsafe(`
       create table app.logs (id integer primary key) partition by range (id);

@@ -288,6 +288,25 @@ describe('init', () => {
     ).toMatchObject({ rowsPurged: 7 });
   });
 
+  it('knows what passes by its name in the singular, too', async () => {
+    const at = '"createdAt" timestamp not null default now()';
+    await db.sql.unsafe(`
+      create table public."WebhookCall" (id integer primary key, ${at});
+      create table public."EmailDelivery" (id integer primary key, ${at});
+      create table public."Invitation" (id integer primary key, expires timestamp not null);
+      create table public."RefundRequest" (id integer primary key, ${at});
+      create table public."FeatureRequest" (id integer primary key, title text, ${at});
+      create table public."Webhook" (id integer primary key, ${at});
+      create table public.notification_settings (id integer primary key, ${at});
+    `);
+    const { proposals } = await look();
+    expect(proposals.map(({ id }) => id)).toEqual([
+      'retention public."EmailDelivery"',
+      'retention public."Invitation"',
+      'retention public."WebhookCall"',
+    ]);
+  });
+
   it('does not say of a view that it would be refreshed where that would be refused', async () => {
     await db.sql.unsafe(`
       create materialized view public.of_no_use as select 1 as one;

@@ -711,7 +711,10 @@ describe('init', () => {
     ['an unknown home', ['init', '--on', 'azure'], /Allowed choices are aws, edge, cron/],
     ['--check, which writes nothing, with --yes', ['init', '--check', '--yes'], /cannot be used/],
   ])('exits with 2 for %s', async (_, args, message) => {
-    const { stderr, code } = await nightshift([...args, '--to', folder]);
+    // With a project, so that no npm start in this checkout is meant.
+    const { stderr, code } = await nightshift([...args, '--to', folder], {
+      SUPABASE_URL: 'https://abcd.supabase.co',
+    });
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
   });

@@ -235,6 +235,10 @@ describe('init', () => {
       create table public.blog_catalog (id integer primary key, created_at timestamptz not null default now());
       create table public.schema_migrations (version text, deleted_at timestamptz);
       create table public.databasechangelog (id text, created_at timestamptz not null default now());
+      create table public.good_job_batches (id uuid primary key, created_at timestamptz not null default now(), discarded_at timestamptz);
+      create table public.good_job_executions (id uuid primary key, created_at timestamptz not null default now(), error text);
+      create table public.solid_queue_failed_executions (id bigint primary key, created_at timestamptz not null default now(), discarded_at timestamptz);
+      create table public.oban_jobs (id bigint primary key, inserted_at timestamp not null default now(), discarded_at timestamp);
       create schema pgboss;
       create table pgboss.job_log (id integer, created_at timestamptz not null default now());
       create table public.events (id integer primary key, title text, starts_at timestamptz, created_at timestamptz not null default now());

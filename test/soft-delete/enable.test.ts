@@ -420,6 +420,61 @@ describe('what has drifted', () => {
   });
 });
 
+describe('rows that a flag marked before there was a time', () => {
+  const rows = () =>
+    db.sql`
+      select id, gone, to_char(deleted_at at time zone 'UTC', 'YYYY-MM-DD') as at, deleted_by as by
+      from app.notes order by id`;
+  const events = () => db.sql`select action, rows::integer from nightshift.deletion_events`;
+  const asAnn = (statement: string) =>
+    db.sql.begin(async (sql) => {
+      await sql`set local role authenticated`;
+      await sql`select set_config('request.jwt.claims', '{"sub": "ann"}', true)`;
+      await sql.unsafe(statement);
+    });
+  beforeEach(async () => {
+    await db.sql.unsafe(`
+      drop table if exists app.notes;
+      create table app.notes (id integer primary key, body text, gone boolean not null default false);
+      grant select, update on app.notes to authenticated;
+      insert into app.notes select n, 'a', n < 4 from generate_series(1, 4) n;
+      select nightshift.enable_soft_delete('app.notes', flag_column => 'gone');
+      truncate nightshift.deletion_events;
+    `);
+  });
+
+  it('stay deleted, whatever else of them is updated', async () => {
+    await db.sql`update app.notes set body = 'b'`;
+    await asAnn(`update app.notes set body = 'c', deleted_by = 'bob' where gone`);
+    const kept = { gone: true, at: null, by: null };
+    expect(await rows()).toEqual([
+      { id: 1, ...kept },
+      { id: 2, ...kept },
+      { id: 3, ...kept },
+      { id: 4, ...kept, gone: false },
+    ]);
+    expect(await events()).toEqual([]);
+  });
+
+  it('take a time once, which is for the owner to say, and come back like others', async () => {
+    await db.sql`update app.notes set deleted_at = '2026-01-02T12:00Z' where id = 1`;
+    await db.sql`update app.notes set deleted_at = '2026-03-04T12:00Z' where id = 1`;
+    await asAnn(`update app.notes set deleted_at = '2026-01-02T12:00Z', deleted_by = 'bob' where id = 2`);
+    const [one, two] = await rows();
+    expect(one).toMatchObject({ gone: true, at: '2026-01-02' });
+    expect(two).toMatchObject({ gone: true, by: 'ann' });
+    expect(two?.at).not.toBe('2026-01-02');
+    expect(await events()).toEqual([]);
+    await db.sql`update app.notes set gone = false where id = 3`;
+    await db.sql`update app.notes set deleted_at = null where id = 1`;
+    expect((await rows()).map(({ gone }) => gone)).toEqual([false, true, false, false]);
+    expect(await events()).toEqual([
+      { action: 'restore', rows: 1 },
+      { action: 'restore', rows: 1 },
+    ]);
+  });
+});
+
 describe('advice', () => {
   const adviceOf = async (options = '') =>
     (await call(`enable_soft_delete('app.orders'${options})`)).advice.map((each) => each.statement);

@@ -459,7 +459,9 @@ describe('rows that a flag marked before there was a time', () => {
   it('take a time once, which is for the owner to say, and come back like others', async () => {
     await db.sql`update app.notes set deleted_at = '2026-01-02T12:00Z' where id = 1`;
     await db.sql`update app.notes set deleted_at = '2026-03-04T12:00Z' where id = 1`;
-    await asAnn(`update app.notes set deleted_at = '2026-01-02T12:00Z', deleted_by = 'bob' where id = 2`);
+    await asAnn(
+      `update app.notes set deleted_at = '2026-01-02T12:00Z', deleted_by = 'bob' where id = 2`,
+    );
     const [one, two] = await rows();
     expect(one).toMatchObject({ gone: true, at: '2026-01-02' });
     expect(two).toMatchObject({ gone: true, by: 'ann' });

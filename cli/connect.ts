@@ -69,14 +69,20 @@ export function reasonOf(thrown: unknown): string {
   return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name;
 }
 
+/** Of the running `npm start`, unless a project is exported. */
+export function localSettings(): NodeJS.Dict<string> | undefined {
+  if (process.env.SUPABASE_URL || !existsSync(localEnvironment)) return undefined;
+  return parseEnv(readFileSync(localEnvironment, 'utf8'));
+}
+
 /** The local stack or the exported settings, never some of each. */
 export function configure(deadline: Deadline): Connection {
-  const isLocal = !process.env.SUPABASE_URL && existsSync(localEnvironment);
-  if (isLocal) {
+  const local = localSettings();
+  if (local) {
     delete process.env.NIGHTSHIFT_DATABASE_URL;
     delete process.env.NIGHTSHIFT_RUNNER_TOKEN;
     // Not loadEnvFile, which leaves what is exported as it is.
-    Object.assign(process.env, parseEnv(readFileSync(localEnvironment, 'utf8')));
+    Object.assign(process.env, local);
   }
   const url = projectUrl.safeParse(process.env.SUPABASE_URL).data;
   const { access, problems: accessProblems } = readAccess(process.env);
@@ -97,11 +103,11 @@ export function configure(deadline: Deadline): Connection {
     );
   }
   // On stderr, so that it is seen and --json stays one document: which project this is about to touch.
-  console.error(`Project: ${isLocal ? 'the local stack, ' : ''}${url}`);
+  console.error(`Project: ${local ? 'the local stack, ' : ''}${url}`);
   return {
     rpc: createRpc({ url, ...access }, deadline, { somebodyWaits: true }),
     url,
-    isLocal,
+    isLocal: local !== undefined,
     databaseUrl: process.env.NIGHTSHIFT_DATABASE_URL,
   };
 }

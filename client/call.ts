@@ -127,7 +127,7 @@ const hints: Record<string, string> = {
     'Add nightshift to the exposed schemas: Project Settings > Data API, or api.schemas in supabase/config.toml.',
   PGRST202: "Apply the migrations of Nightshift, then run: notify pgrst, 'reload schema';",
   '42501':
-    'Users may call it for tables that are enabled for them (enable_soft_delete with for_users => true), and change what their row level security lets them.',
+    'A secret key needs it granted: select and update on the table, and on those that go along, to service_role. Users may call it for tables that are enabled for them (enable_soft_delete with for_users => true), and change what their row level security lets them.',
 };
 
 /** Quoted, so that it is found in its own schema and whatever its case. */

@@ -5,6 +5,7 @@ import { type Command, Option } from 'commander';
 import { systemClock } from '../../functions/_shared/clock.ts';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { parseDatabaseUrl } from '../../functions/_shared/postgres-client.ts';
+import { localSettings } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type Answers, ask, readAnswers } from '../init/answers.ts';
 import { type Found, findProposals } from '../init/find.ts';
@@ -39,7 +40,7 @@ export function addInit(program: Command): void {
     )
     .option(
       '--database-url <url>',
-      'connection string of the database owner; by default NIGHTSHIFT_DATABASE_URL',
+      'connection string of the database owner; by default NIGHTSHIFT_DATABASE_URL, or that of npm start',
     )
     .option('--to <folder>', 'the folder of your application, in which supabase is', '.')
     .addOption(
@@ -57,11 +58,13 @@ export function addInit(program: Command): void {
 }
 
 async function init(options: Options): Promise<void> {
-  const databaseUrl = databaseUrlOf(options);
+  const { databaseUrl, isLocal } = databaseOf(options);
   const folder = folderOf(options);
   const migrations = resolve(folder, 'supabase/migrations');
   const { host, pathname } = parseDatabaseUrl(databaseUrl);
-  console.error(`Database: ${host}${pathname}\nFolder: ${folder}`);
+  console.error(
+    `Database: ${isLocal ? 'the local stack, ' : ''}${host}${pathname}\nFolder: ${folder}`,
+  );
   const found = await findProposals(databaseUrl);
   const known = await knownIn(migrations);
   const proposals = found.proposals.filter(({ id }) => !known.has(id));
@@ -101,8 +104,10 @@ function tell({ check, on }: Options, proposals: readonly Proposal[], written?: 
   }
 }
 
-function databaseUrlOf({ databaseUrl = process.env.NIGHTSHIFT_DATABASE_URL }: Options): string {
-  if (databaseUrl?.trim()) return databaseUrl;
+function databaseOf({ databaseUrl = process.env.NIGHTSHIFT_DATABASE_URL }: Options) {
+  if (databaseUrl?.trim()) return { databaseUrl, isLocal: false };
+  const local = localSettings()?.NIGHTSHIFT_DATABASE_URL;
+  if (local) return { databaseUrl: local, isLocal: true };
   throw new NightshiftError('NS422', 'There is no connection string of the database', {
     detail: 'Nothing was written.',
     hint: 'Pass it as --database-url, or export it as NIGHTSHIFT_DATABASE_URL (Dashboard > Connect > Session pooler).',

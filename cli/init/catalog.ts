@@ -75,6 +75,9 @@ const schemasOfOthers = [
 /** Where tools write down what they have migrated. */
 const ofMigrations =
   '(^|_)migrations?(_lock)?$|^databasechangelog(lock)?$|^flyway_schema_history$|^alembic_version$|^atlas_schema_revisions$|^ar_internal_metadata$|^spatial_ref_sys$';
+/** Of queues that are in the schema of the application, and clean up themselves. Their "discarded_at" is of a job that failed. */
+const ofQueues =
+  '^good_job(s|_.*)$|^solid_(queue|cache|cable)_|^delayed_jobs$|^que_(jobs|lockers|values)$|^oban_|^river_(job|leader|queue|client|migration)';
 
 /** The tables and materialized views of the application, read from the catalog alone. */
 export function readCatalog(sql: Sql): Promise<Table[]> {
@@ -92,7 +95,7 @@ export function readCatalog(sql: Sql): Promise<Table[]> {
       join pg_namespace n on n.oid = c.relnamespace
       where c.relkind in ('r', 'p', 'm') and not c.relispartition
         and n.nspname not like 'pg\\_%' and not n.nspname = any(string_to_array(${schemasOfOthers.join(' ')}, ' '))
-        and c.relname !~* ${ofMigrations}
+        and c.relname !~* ${ofMigrations} and c.relname !~* ${ofQueues}
         and nightshift.advice_for_supabase_table(c.oid) is null
         and not exists (
           select from pg_depend d where d.classid = 'pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e'

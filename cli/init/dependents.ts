@@ -75,7 +75,7 @@ function declaring(relation: string, { with_children, release }: Dependents) {
   return (sql: Sql) => answerOf(sql, call);
 }
 
-/** Rows of the same table go by their own marker. */
+/** Rows of the same table go by their own marker, and their reference is cleared where its key says so. */
 function holdersOf(sql: Sql, relation: string): Promise<Holder[]> {
   return sql<Holder[]>`
     select format('%s(%s)', t.referencing, nightshift.key_columns(t.key)) as entry, t.referencing::oid::bigint::float8 as oid,
@@ -84,7 +84,7 @@ function holdersOf(sql: Sql, relation: string): Promise<Holder[]> {
       ) as "mustRefer", t.own_policy as "ownPolicy"
     from nightshift.reference_tree(${relation}::text::regclass) t
     join pg_constraint c on c.oid = t.key
-    where t.role = 'hold' and t.referencing <> t.referenced
+    where t.role = 'hold' and (t.referencing <> t.referenced or c.confdeltype in ('n', 'd'))
     order by t.name`;
 }
 

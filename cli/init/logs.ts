@@ -41,6 +41,19 @@ const perhaps = new Set([
   'errors',
   'webhooks',
 ]);
+/** So are these, as the last word: "WebhookCall", unlike "call_types". */
+const perhapsAtTheEnd = new Set([
+  'notification',
+  'delivery',
+  'attempt',
+  'visit',
+  'click',
+  'request',
+  'call',
+  'reading',
+  'measurement',
+  'error',
+]);
 /** What passes, and says itself when. */
 const passing = new Set([
   'session',
@@ -51,11 +64,14 @@ const passing = new Set([
   'otps',
   'invite',
   'invites',
+  'invitation',
   'invitations',
   'cache',
   'lock',
   'locks',
+  'nonce',
   'nonces',
+  'challenge',
   'challenges',
   'verification',
   'verifications',
@@ -92,8 +108,10 @@ const keptLonger = new Set([
   'audits',
   'history',
   'metrics',
+  'reading',
   'readings',
   'samples',
+  'measurement',
   'measurements',
 ]);
 
@@ -160,7 +178,8 @@ export function logs(tables: readonly Table[], marked: readonly SoftDelete[]): C
       ];
     }
     const written = timeOfWriting(table);
-    if (!written || !(has(surely) || (has(perhaps) && onlyTells(table)))) return [];
+    const may = has(perhaps) || perhapsAtTheEnd.has(words.at(-1) ?? '');
+    if (!written || !(has(surely) || (may && onlyTells(table)))) return [];
     const dropAfter = has(keptLonger) ? '1 year' : '90 days';
     const worked = table.columns.find(
       (column) =>

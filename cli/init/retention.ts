@@ -104,7 +104,7 @@ async function proposalOf(
     rowsPerDay: candidate.about === 'written' ? await perDay(sql, table, oldestMs) : null,
   };
   const goes = index ? { rows: await estimateDue(sql, candidate), exact: false } : going(seen);
-  const brake = isBraked(tables, seen, goes.rows);
+  const brake = isBraked(tables, table, seen, goes.rows);
   return {
     id: idOf('retention', relation),
     kind: 'retention',
@@ -162,7 +162,8 @@ function going({
 
 function isBraked(
   tables: readonly Table[],
-  { totalRows = 0, keys = [] }: Partial<Preview> = {},
+  { rows: estimatedRows }: Table,
+  { totalRows = estimatedRows ?? 0, keys = [] }: Partial<Preview> = {},
   goes: number | null,
 ): boolean {
   const tooMany = (rows: number | null, of: number) =>

@@ -235,6 +235,10 @@ describe('init', () => {
       create table public.blog_catalog (id integer primary key, created_at timestamptz not null default now());
       create table public.schema_migrations (version text, deleted_at timestamptz);
       create table public.databasechangelog (id text, created_at timestamptz not null default now());
+      create table public.good_job_batches (id uuid primary key, created_at timestamptz not null default now(), discarded_at timestamptz);
+      create table public.good_job_executions (id uuid primary key, created_at timestamptz not null default now(), error text);
+      create table public.solid_queue_failed_executions (id bigint primary key, created_at timestamptz not null default now(), discarded_at timestamptz);
+      create table public.oban_jobs (id bigint primary key, inserted_at timestamp not null default now(), discarded_at timestamp);
       create schema pgboss;
       create table pgboss.job_log (id integer, created_at timestamptz not null default now());
       create table public.events (id integer primary key, title text, starts_at timestamptz, created_at timestamptz not null default now());
@@ -286,6 +290,25 @@ describe('init', () => {
     expect(
       steps.find(({ relation }: { relation: string }) => relation === 'public.events'),
     ).toMatchObject({ rowsPurged: 7 });
+  });
+
+  it('knows what passes by its name in the singular, too', async () => {
+    const at = '"createdAt" timestamp not null default now()';
+    await db.sql.unsafe(`
+      create table public."WebhookCall" (id integer primary key, ${at});
+      create table public."EmailDelivery" (id integer primary key, ${at});
+      create table public."Invitation" (id integer primary key, expires timestamp not null);
+      create table public."RefundRequest" (id integer primary key, ${at});
+      create table public."FeatureRequest" (id integer primary key, title text, ${at});
+      create table public."Webhook" (id integer primary key, ${at});
+      create table public.notification_settings (id integer primary key, ${at});
+    `);
+    const { proposals } = await look();
+    expect(proposals.map(({ id }) => id)).toEqual([
+      'retention public."EmailDelivery"',
+      'retention public."Invitation"',
+      'retention public."WebhookCall"',
+    ]);
   });
 
   it('does not say of a view that it would be refreshed where that would be refused', async () => {
@@ -348,6 +371,8 @@ describe('init', () => {
       insert into public.orders select n, case when n % 10 = 0 then now() - interval '100 days' end, repeat('x', 200) from generate_series(1, 50000) n;
       create table public.order_items (id integer primary key, order_id integer not null references public.orders on delete cascade, note text);
       insert into public.order_items select n, n, repeat('x', 200) from generate_series(1, 50000) n;
+      create table public.sessions (token text primary key, expires_at timestamptz not null, data text);
+      insert into public.sessions select n, now() - case when n % 10 = 0 then interval '1 day' else interval '10 days' end, repeat('x', 200) from generate_series(1, 50000) n;
     `);
     await db.sql`vacuum analyze`;
     const scans = async () => {
@@ -375,10 +400,17 @@ describe('init', () => {
         ),
       },
       { relation: 'public.hits', commented: true, rowsTonightExact: false },
+      {
+        relation: 'public.sessions',
+        commented: true,
+        says: expect.arrayContaining([expect.stringMatching(/^That is more than half of a table/)]),
+        arm: "select nightshift.alter_retention_policy('public.sessions', enabled => true, first_purge => 'all');",
+      },
     ]);
     for (const [relation, rows] of [
       ['public.orders', 5000],
       ['public.hits', 24080],
+      ['public.sessions', 45000],
     ] as const) {
       const { rowsTonight } = proposals.find((each) => each.relation === relation) ?? {};
       expect(Math.abs((rowsTonight ?? 0) / rows - 1)).toBeLessThan(0.1);
@@ -391,6 +423,7 @@ describe('init', () => {
     expect(steps).toMatchObject([
       { relation: 'public.hits', rowsPurged: 24080 },
       { relation: 'public.orders', rowsPurged: 5000, children: { 'public.order_items': 5000 } },
+      { relation: 'public.sessions', rowsPurged: 45000 },
     ]);
   });
 
@@ -407,7 +440,8 @@ describe('init', () => {
       create table public.revision_notes (id integer primary key, revision_id integer not null references public.revisions on delete cascade, body text);
       create table public.royalties (id integer primary key, post_id integer not null references public.posts, cents integer);
       create table public.author_credits (id integer primary key, post_id integer not null references public.posts on delete cascade, cents integer);
-            create table public.replies (id integer primary key, parent integer references public.replies, author integer, deleted_at timestamptz);
+      create table public.replies (id integer primary key, parent integer references public.replies, author integer, deleted_at timestamptz);
+      create table public.messages (id integer primary key, quotes integer references public.messages on delete set null, deleted_at timestamptz);
       create index on public.post_tags (tag_id);
       insert into public.posts select n, case when n <= 4 then now() - interval '100 days' end from generate_series(1, 9) n;
       insert into public.revisions values (1, 1, 'a'), (2, 2, 'b');
@@ -417,6 +451,8 @@ describe('init', () => {
       insert into public.royalties values (1, 3, 100);
       insert into public.author_credits values (1, 3, 100);
       insert into public.images values (1, 2, 'a');
+      insert into public.messages values (1, null, now() - interval '100 days'), (2, 1, null);
+      insert into public.replies values (1, null, 1, now() - interval '100 days'), (2, 1, 1, null);
       analyze;
     `);
     const { proposals } = await look('--yes');
@@ -436,6 +472,14 @@ describe('init', () => {
     expect(proposals.find(({ id }) => id === 'retention public.comments')?.statement).toContain(
       "array['public.likes(comment_id)']",
     );
+    expect(proposals.find(({ id }) => id === 'retention public.messages')).toMatchObject({
+      statement: `select nightshift.add_retention_policy('public.messages', '90 days', release => array['public.messages(quotes)'], enabled => false);`,
+      rowsTonight: 1,
+    });
+    expect(proposals.find(({ id }) => id === 'retention public.replies')).toMatchObject({
+      statement: `select nightshift.add_retention_policy('public.replies', '90 days', enabled => false);`,
+      rowsTonight: 0,
+    });
     await db.sql.unsafe(await policiesFile());
     await arm(db.sql, proposals);
     const { steps } = await dryRun('retention-purge');
@@ -452,6 +496,9 @@ describe('init', () => {
       rowsBlocked: 2,
       children: { 'public.revisions': 1 },
     });
+    expect(
+      steps.find(({ relation }: { relation: string }) => relation === 'public.messages'),
+    ).toMatchObject({ rowsPurged: 1, rowsBlocked: 0, released: { 'public.messages': 1 } });
   });
 
   it('takes names as they are, and lets none of them out of its comment', async () => {
@@ -668,7 +715,10 @@ describe('init', () => {
     ['an unknown home', ['init', '--on', 'azure'], /Allowed choices are aws, edge, cron/],
     ['--check, which writes nothing, with --yes', ['init', '--check', '--yes'], /cannot be used/],
   ])('exits with 2 for %s', async (_, args, message) => {
-    const { stderr, code } = await nightshift([...args, '--to', folder]);
+    // With a project, so that no npm start in this checkout is meant.
+    const { stderr, code } = await nightshift([...args, '--to', folder], {
+      SUPABASE_URL: 'https://abcd.supabase.co',
+    });
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
   });

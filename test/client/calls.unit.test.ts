@@ -135,6 +135,11 @@ it.each<[string, Reply, object]>([
     failure('PGRST106', 406),
     { hint: expect.stringMatching(/exposed schemas/) },
   ],
+  [
+    'want of rights',
+    failure('42501', 403),
+    { hint: expect.stringMatching(/to service_role.*Users/) },
+  ],
   ['a row that alone takes too long', failure('57014', 500), { code: '57014' }],
 ])('ends at once after %s, with an error that has the operation', async (_, trouble, expected) => {
   const { client, calls } = clientOf(() => trouble);

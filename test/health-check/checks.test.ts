@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HealthCheck, HealthFinding } from '../../functions/health-check/schema.ts';
 import { setUpDatabase } from '../support/database.ts';
@@ -26,11 +27,16 @@ beforeAll(async () => {
 afterAll(() => db.sql.unsafe('drop owned by commoner cascade; drop role commoner'));
 
 describe('every health check', () => {
-  it('has a scenario here, and a function of its name', async () => {
+  it('has a file of its name that declares it, and a scenario here', async () => {
     const { checks } = await readHealth(db.sql);
-    expect(scenarios.map(({ check }) => check).sort()).toEqual(
-      checks.map(({ name }) => name).sort(),
-    );
+    const declared = checks.map(({ name }) => name).sort();
+    const folder = new URL('../../supabase/schema/health/checks', import.meta.url);
+    expect(
+      readdirSync(folder)
+        .map((file) => file.replace(/\.sql$/, ''))
+        .sort(),
+    ).toEqual(declared);
+    expect(scenarios.map(({ check }) => check).sort()).toEqual(declared);
   });
 
   it('says what it is, why it matters, and from where on it speaks', async () => {

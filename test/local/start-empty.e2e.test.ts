@@ -1,4 +1,5 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
 import postgres from 'postgres';
@@ -38,8 +39,15 @@ it('takes a table of its user, as the readme says', async () => {
   await sql.unsafe(`
     create table public.orders (id integer primary key, deleted_at timestamptz);
     create index on public.orders (deleted_at) where deleted_at is not null;
-    insert into public.orders select n, case when n <= 3 then now() - interval '91 days' end from generate_series(1, 10) n;
-    select nightshift.add_retention_policy('public.orders', '90 days');`);
+    insert into public.orders select n, case when n <= 3 then now() - interval '91 days' end from generate_series(1, 10) n;`);
+  const application = await mkdtemp(join(tmpdir(), 'nightshift-application-'));
+  const looked = await nightshift('init', '--to', application);
+  await rm(application, { recursive: true });
+  expect(looked.stderr).toContain(
+    `Database: the local stack, ${stack.urls.database.host}/postgres`,
+  );
+  expect(looked.stdout).toMatch(/public\.orders[\s\S]*Tonight: 3 of 10 rows/);
+  await sql`select nightshift.add_retention_policy('public.orders', '90 days')`;
   const { stdout, code } = await nightshift('run', 'retention-purge', '--only', 'orders');
   expect(stdout).toMatch(/public\.orders .* 3 .* succeeded/);
   expect(code).toBe(0);

@@ -420,6 +420,63 @@ describe('what has drifted', () => {
   });
 });
 
+describe('rows that a flag marked before there was a time', () => {
+  const rows = () =>
+    db.sql`
+      select id, gone, to_char(deleted_at at time zone 'UTC', 'YYYY-MM-DD') as at, deleted_by as by
+      from app.notes order by id`;
+  const events = () => db.sql`select action, rows::integer from nightshift.deletion_events`;
+  const asAnn = (statement: string) =>
+    db.sql.begin(async (sql) => {
+      await sql`set local role authenticated`;
+      await sql`select set_config('request.jwt.claims', '{"sub": "ann"}', true)`;
+      await sql.unsafe(statement);
+    });
+  beforeEach(async () => {
+    await db.sql.unsafe(`
+      drop table if exists app.notes;
+      create table app.notes (id integer primary key, body text, gone boolean not null default false);
+      grant select, update on app.notes to authenticated;
+      insert into app.notes select n, 'a', n < 4 from generate_series(1, 4) n;
+      select nightshift.enable_soft_delete('app.notes', flag_column => 'gone');
+      truncate nightshift.deletion_events;
+    `);
+  });
+
+  it('stay deleted, whatever else of them is updated', async () => {
+    await db.sql`update app.notes set body = 'b'`;
+    await asAnn(`update app.notes set body = 'c', deleted_by = 'bob' where gone`);
+    const kept = { gone: true, at: null, by: null };
+    expect(await rows()).toEqual([
+      { id: 1, ...kept },
+      { id: 2, ...kept },
+      { id: 3, ...kept },
+      { id: 4, ...kept, gone: false },
+    ]);
+    expect(await events()).toEqual([]);
+  });
+
+  it('take a time once, which is for the owner to say, and come back like others', async () => {
+    await db.sql`update app.notes set deleted_at = '2026-01-02T12:00Z' where id = 1`;
+    await db.sql`update app.notes set deleted_at = '2026-03-04T12:00Z' where id = 1`;
+    await asAnn(
+      `update app.notes set deleted_at = '2026-01-02T12:00Z', deleted_by = 'bob' where id = 2`,
+    );
+    const [one, two] = await rows();
+    expect(one).toMatchObject({ gone: true, at: '2026-01-02' });
+    expect(two).toMatchObject({ gone: true, by: 'ann' });
+    expect(two?.at).not.toBe('2026-01-02');
+    expect(await events()).toEqual([]);
+    await db.sql`update app.notes set gone = false where id = 3`;
+    await db.sql`update app.notes set deleted_at = null where id = 1`;
+    expect((await rows()).map(({ gone }) => gone)).toEqual([false, true, false, false]);
+    expect(await events()).toEqual([
+      { action: 'restore', rows: 1 },
+      { action: 'restore', rows: 1 },
+    ]);
+  });
+});
+
 describe('advice', () => {
   const adviceOf = async (options = '') =>
     (await call(`enable_soft_delete('app.orders'${options})`)).advice.map((each) => each.statement);
@@ -479,6 +536,43 @@ describe('advice', () => {
     await db.sql.unsafe(grant);
     await deleteAsUser();
     expect(await adviceOf()).toEqual([]);
+  });
+
+  it('says nothing of a unique index with the primary key in it, whose values nobody can use again in any case', async () => {
+    await db.sql.unsafe(`
+      create table app.lines (
+        order_id integer, line integer, sku text unique, primary key (order_id, line), unique (line, order_id), unique (order_id, line, sku)
+      );
+    `);
+    const { advice } = await call(`enable_soft_delete('app.lines')`);
+    expect(advice.map(({ statement }) => statement)).toEqual([
+      `select nightshift.enable_soft_delete('app.lines', unique_among_active => array['sku']);`,
+    ]);
+  });
+
+  it('names who was let to the table since its views were made, until they can read the views, too', async () => {
+    await db.sql.unsafe(`
+      grant select on app.orders to authenticated;
+      select nightshift.enable_soft_delete('app.orders', unique_among_active => array['sku']);
+      revoke select on app.deleted_orders from authenticated;
+    `);
+    expect(await adviceOf()).toEqual([]);
+    await db.sql.unsafe('grant select, update on app.orders to service_role');
+    const readAsServiceRole = () =>
+      db.sql.begin(async (sql) => {
+        await sql`set local role service_role`;
+        await sql`select from app.deleted_orders`;
+        await sql`update app.active_orders set total = 1`;
+      });
+    await expect(readAsServiceRole()).rejects.toMatchObject({ code: '42501' });
+    const [grant = '', ...rest] = (await inspect()).advice.map(({ statement }) => statement);
+    expect([grant, rest]).toEqual([
+      'grant select, update on app.active_orders to service_role; grant select on app.deleted_orders to service_role;',
+      [],
+    ]);
+    await db.sql.unsafe(grant);
+    await readAsServiceRole();
+    expect((await inspect()).advice).toEqual([]);
   });
 
   it('names partitions that users may update, past the history', async () => {

@@ -23,6 +23,11 @@ as $$
     from pg_catalog.pg_index i
     where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
       and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
+      -- The primary key keeps others from those values in any case.
+      and not exists (
+        select from pg_catalog.pg_index k
+        where k.indrelid = i.indrelid and k.indisprimary and k.indkey[0:k.indnkeyatts - 1] <@ i.indkey[0:i.indnkeyatts - 1]
+      )
       and not exists (
         select from unnest(unique_among_active) u
         where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)
@@ -69,8 +74,25 @@ as $$
       where t.level > 0 and g.privilege_type = 'UPDATE' and (g.grantee = 0 or g.grantee in (select nightshift.api_roles()))
     ) p
     group by p.grantee
+    union all
+    select 7, string_agg(format('grant %s on %s to %s;', g.privileges, g.view, g.grantee), ' ' order by g.view::text),
+      format('%s may read %s, and was let to it after its views were made.', g.grantee, settings.relation), 'none on the table'
+    from (
+      select v.oid::regclass as view, r.name as grantee, string_agg(lower(a.privilege_type), ', ' order by a.privilege_type) as privileges
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join pg_catalog.pg_class active on active.oid = to_regclass(format('%I.%I', n.nspname, left('active_' || c.relname, 63)))
+      join pg_catalog.pg_class v on v.oid in (select nightshift.soft_delete_views(c.oid))
+      cross join lateral aclexplode(c.relacl) a
+      cross join lateral (select case a.grantee when 0 then 'public' else a.grantee::regrole::text end) r(name)
+      where c.oid = settings.relation and settings.views and a.grantee <> c.relowner
+        and has_table_privilege(a.grantee, c.oid, 'SELECT') and not has_any_column_privilege(a.grantee, active.oid, 'SELECT')
+        and (a.privilege_type = 'SELECT' or a.privilege_type in ('INSERT', 'UPDATE') and v.oid = active.oid)
+      group by v.oid, r.name
+    ) g
+    group by g.grantee
   ) a(position, statement, why, lock);
 $$;
 
 comment on function nightshift.soft_delete_advice is
-  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index, rights that users lack where it is for them, tables that go along and are not for them, partitions that are written past the history. unique_among_active: lists of columns that are about to be.';
+  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index, rights that users lack where it is for them, tables that go along and are not for them, partitions that are written past the history, views that are not granted to who was let to the table since. unique_among_active: lists of columns that are about to be.';

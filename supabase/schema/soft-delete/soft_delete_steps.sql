@@ -62,17 +62,19 @@ begin
       ('zz_nightshift_delete', 'delete', format(
         'before update on %1$s for each row when (%2$s and (new.%3$I is null or new.%3$I::text is distinct from current_setting(''nightshift.operation'', true)))',
         source, case when settings.flag_column is null then format('old.%1$I is null and new.%1$I is not null', settings.marker_column)
-          else format('old.%1$I is not true and (new.%1$I or old.%2$I is null and new.%2$I is not null)', settings.flag_column, settings.marker_column) end,
+          -- Rows that the flag marked before may have no time. They take one once, and no other update is for them to come back.
+          else format('(old.%1$I is not true and new.%1$I or (old.%1$I is not true or new.%1$I) and old.%2$I is null and new.%2$I is not null)',
+            settings.flag_column, settings.marker_column) end,
         settings.operation_column)),
       ('zz_nightshift_delete_again', 'again', format(
         'before update on %1$s for each row when (%2$s and (old.%3$I, old.%4$I, old.%5$I, old.%6$I) is distinct from (new.%3$I, new.%4$I, new.%5$I, new.%6$I))',
         source, case when settings.flag_column is null then format('old.%1$I is not null and new.%1$I is not null', settings.marker_column)
-          else format('old.%1$I and new.%1$I and new.%2$I is not null', settings.flag_column, settings.marker_column) end,
+          else format('old.%1$I and new.%1$I and (old.%2$I is null) = (new.%2$I is null)', settings.flag_column, settings.marker_column) end,
         settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column)),
       ('zz_nightshift_restore', 'restore', format(
         'before update on %1$s for each row when (%2$s and num_nonnulls(%3$s) > 0)',
         source, case when settings.flag_column is null then format('old.%1$I is not null and new.%1$I is null', settings.marker_column)
-          else format('old.%1$I and (new.%1$I is not true or new.%2$I is null)', settings.flag_column, settings.marker_column) end,
+          else format('old.%1$I and (new.%1$I is not true or old.%2$I is not null and new.%2$I is null)', settings.flag_column, settings.marker_column) end,
         format('new.%I, new.%I, new.%I, new.%I%s', settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
           case when settings.flag_column is null then '' else format(', nullif(new.%I, false)', settings.flag_column) end))),
       ('zz_nightshift_insert', null, format(

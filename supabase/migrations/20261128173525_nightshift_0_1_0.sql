@@ -222,6 +222,23 @@ add column if not exists functions_tell_at timestamptz;
 -- It also watches an index being rebuilt.
 drop function if exists nightshift.watch_vacuum(uuid, bigint, boolean);
 
+-- What is gone is over when it is still gone later.
+alter table if exists nightshift.home
+add column if not exists gone text[];
+
+alter table if exists nightshift.troubles
+add column if not exists checks text[],
+add column if not exists gone_at timestamptz;
+
+drop function if exists nightshift.current_troubles(timestamptz);
+
+-- Who ends a pause is known as well as who began it.
+alter table if exists nightshift.settings
+add column if not exists unpaused_at timestamptz,
+add column if not exists unpaused_by text;
+
+drop function if exists nightshift.unpause();
+
 -- supabase/schema/access/tables.sql
 
 -- Who logged in at the status page, or steered there, a moment ago.
@@ -389,12 +406,16 @@ create table if not exists nightshift.settings (
   trend_retention interval not null default '400 days' check (trend_retention >= '60 days'),
   size_limit_bytes bigint check (size_limit_bytes > 0),
   size_limit_kind text check (size_limit_kind in ('database', 'disk', 'plan')),
+  unpaused_at timestamptz,
+  unpaused_by text,
   constraint settings_size_limit check ((size_limit_bytes is null) = (size_limit_kind is null))
 );
 
 comment on table nightshift.settings is 'Settings of the whole installation; always exactly one row.';
 
 comment on column nightshift.settings.paused is 'While true no run begins, but for the health check, and no batch deletes.';
+comment on column nightshift.settings.unpaused_at is 'When the last pause was ended, also while there is another.';
+comment on column nightshift.settings.unpaused_by is 'Who ended it, as unpause was told.';
 comment on column nightshift.settings.ledger_retention is
   'How long finished runs stay in nightshift.runs. Default 90 days; at least 1 day.';
 comment on column nightshift.settings.trigger_search_path is
@@ -842,7 +863,8 @@ create table if not exists nightshift.home (
   told text,
   told_at timestamptz,
   told_request bigint,
-  functions_tell_at timestamptz
+  functions_tell_at timestamptz,
+  gone text[]
 );
 
 comment on table nightshift.home is
@@ -856,6 +878,7 @@ comment on column nightshift.home.told is 'What was posted last; null: nothing i
 comment on column nightshift.home.told_request is 'The number that pg_net gave that request.';
 comment on column nightshift.home.functions_tell_at is
   'When a function with a webhook of its own last looked for what there is to tell, to five minutes, unless nobody took it for an hour; null: never.';
+comment on column nightshift.home.gone is 'Which lines of told were gone at the last look of nightshift.watch.';
 
 alter table nightshift.home enable row level security;
 
@@ -1077,7 +1100,9 @@ create table if not exists nightshift.troubles (
   told_at timestamptz,
   ended_at timestamptz,
   end_told_at timestamptz,
-  claimed_until timestamptz
+  claimed_until timestamptz,
+  checks text[],
+  gone_at timestamptz
 );
 
 comment on table nightshift.troubles is
@@ -1086,6 +1111,8 @@ comment on column nightshift.troubles.kind is
   'failed: runs of a job; missed: a job has not done its work; left: a run left something undone; critical: a finding of a health check.';
 comment on column nightshift.troubles.text is 'A sentence, without the contents of rows.';
 comment on column nightshift.troubles.claimed_until is 'Until then somebody is telling it.';
+comment on column nightshift.troubles.checks is 'The health checks that say when it is over; null: a run does.';
+comment on column nightshift.troubles.gone_at is 'When they last looked and it was gone; null: it is there. It is over when it has been gone for long enough, see take_troubles.';
 
 create unique index if not exists troubles_open on nightshift.troubles (key) where ended_at is null;
 create index if not exists troubles_untold on nightshift.troubles (id) where told_at is null or (ended_at is not null and end_told_at is null);
@@ -2156,7 +2183,7 @@ as $$
             case when e.step -> 'blocked' <> '[]' then format('%s not retired (%s)',
               jsonb_array_length(e.step -> 'blocked'), e.step #>> '{blocked,0,reason}') end,
             case when e.step #>> '{defaultPartition,rows}' <> '0' then format('%s rows in the default partition',
-              e.step #>> '{defaultPartition,rows}') end
+              nightshift.figure((e.step #>> '{defaultPartition,rows}')::numeric)) end
           ), '')
         end,
         e.step ->> 'status'
@@ -2204,6 +2231,23 @@ $$;
 
 comment on function nightshift.failure_in_words is
   'Why a look at the database failed, by its SQLSTATE, without what Postgres says of rows; said: the message of Nightshift, for its own codes.';
+
+-- supabase/schema/health/figure.sql
+
+-- plpgsql for the same reason as health_level.
+
+create or replace function nightshift.figure(value numeric)
+returns text
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return to_char(value, 'FM999,999,999,999,999,999,990');
+end;
+$$;
+
+comment on function nightshift.figure is 'A whole number as people read it, and as functions/_shared/figures.ts writes it: 12,345.';
 
 -- supabase/schema/health/fix_of_leftovers.sql
 
@@ -4825,7 +4869,7 @@ comment on function nightshift.trim_runs is
 
 -- supabase/schema/ledger/unpause.sql
 
-create or replace function nightshift.unpause()
+create or replace function nightshift.unpause(requested_by text default null)
 returns void
 language sql
 security definer
@@ -4833,11 +4877,11 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
   update nightshift.settings s
-  set paused = false, paused_reason = null, paused_at = null
-  where s.singleton;
+  set paused = false, paused_reason = null, paused_at = null, unpaused_at = now(), unpaused_by = unpause.requested_by
+  where s.singleton and s.paused;
 $$;
 
-comment on function nightshift.unpause is 'Lets jobs run again after nightshift.pause(). Idempotent.';
+comment on function nightshift.unpause is 'Lets jobs run again after nightshift.pause(). requested_by: who, for whoever asks later. Idempotent.';
 
 -- supabase/schema/ledger/waits_to_be_continued.sql
 
@@ -8600,7 +8644,7 @@ language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('autovacuum is removing %s dead rows from it, beside %s that live', s.dead, s.live)
+  select format('autovacuum is removing %s dead rows from it, beside %s that live', nightshift.figure(s.dead), nightshift.figure(s.live))
   from (select pg_stat_get_dead_tuples(view) as dead, pg_stat_get_live_tuples(view) as live) s
   where s.dead > s.live / 2 and exists (
     select
@@ -14299,6 +14343,8 @@ begin
         jsonb_build_object(
           'relation', p.relation::text,
           'dropAfter', p.drop_after::text,
+          'markerColumn', p.marker_column,
+          'flagColumn', p.flag_column,
           'maxFraction', p.max_fraction,
           'refusal', run.progress #> array['refusals', p.relation::text]
         )
@@ -17128,7 +17174,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   home nightshift.home;
-  troubles text;
+  troubles text[];
+  missing text[];
   message text;
   delivered boolean;
 begin
@@ -17149,27 +17196,35 @@ begin
     end if;
     return;
   end if;
-  select string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject')
+  select coalesce(string_to_array(
+    string_agg(format('- %s: %s', c.value ->> 'title', f.value ->> 'subject'), E'\n' order by c.value ->> 'title', f.value ->> 'subject'), E'\n'
+  ), '{}')
   into troubles
   from jsonb_array_elements(nightshift.get_health(quick => true) -> 'checks') c
   cross join lateral jsonb_array_elements(c.value -> 'findings') f
   where f.value ->> 'level' = 'critical';
+  missing := array(select unnest(string_to_array(home.told, E'\n')) except select unnest(troubles));
   delivered := coalesce((nightshift.http_answer(home.told_request, home.told_at)).status between 200 and 299, false);
-  if troubles is not distinct from home.told and (delivered or troubles is null) and not coalesce(home.told_at < now() - interval '1 day', false) then
+  -- A value about its threshold comes and goes: what is gone is over when the next look does not find it either.
+  if home.told is not null and troubles <@ string_to_array(home.told, E'\n') and not missing && coalesce(home.gone, '{}')
+    and (troubles = '{}' or delivered and home.told_at >= now() - interval '1 day')
+    or home.told is null and troubles = '{}'
+  then
+    update nightshift.home h set gone = missing where h.gone is distinct from missing;
     return;
   end if;
 
   message := case
-    when troubles is null then format('Nightshift of %s finds nothing critical any more.', home.project_url)
-    else format(E'Nightshift of %s has found what is critical:\n%s\nWhat to do: npm run nightshift -- health', home.project_url, troubles)
+    when troubles = '{}' then format('Nightshift of %s finds nothing critical any more.', home.project_url)
+    else format(E'Nightshift of %s has found what is critical:\n%s\nWhat to do: npm run nightshift -- health', home.project_url, array_to_string(troubles, E'\n'))
   end;
   update nightshift.home h
-  set told = troubles, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text', message));
+  set told = nullif(array_to_string(troubles, E'\n'), ''), gone = null, told_at = now(), told_request = nightshift.http_post(home.webhook_url, jsonb_build_object('text', message));
 end;
 $$;
 
 comment on function nightshift.watch is
-  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when that has changed, when the last message was not delivered, and once a day while it lasts. Says nothing while functions with a webhook of their own do (see take_troubles), but for that; and nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
+  'What pg_cron calls every hour. Posts to the webhook what the quick health checks find critical, among it schedules that are late: when something is new, or was told and is gone in two looks, when the last message was not delivered, and once a day while it lasts. Says nothing while functions with a webhook of their own do (see take_troubles), but for that; and nothing in a copy of the database, once the project has refused a wake of it. Deletes what cron.job_run_details keeps of our jobs for longer than a day.';
 
 -- supabase/schema/schedules/work_due.sql
 
@@ -20656,6 +20711,11 @@ as $$
     from pg_catalog.pg_index i
     where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
       and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
+      -- The primary key keeps others from those values in any case.
+      and not exists (
+        select from pg_catalog.pg_index k
+        where k.indrelid = i.indrelid and k.indisprimary and k.indkey[0:k.indnkeyatts - 1] <@ i.indkey[0:i.indnkeyatts - 1]
+      )
       and not exists (
         select from unnest(unique_among_active) u
         where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)
@@ -20702,11 +20762,28 @@ as $$
       where t.level > 0 and g.privilege_type = 'UPDATE' and (g.grantee = 0 or g.grantee in (select nightshift.api_roles()))
     ) p
     group by p.grantee
+    union all
+    select 7, string_agg(format('grant %s on %s to %s;', g.privileges, g.view, g.grantee), ' ' order by g.view::text),
+      format('%s may read %s, and was let to it after its views were made.', g.grantee, settings.relation), 'none on the table'
+    from (
+      select v.oid::regclass as view, r.name as grantee, string_agg(lower(a.privilege_type), ', ' order by a.privilege_type) as privileges
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join pg_catalog.pg_class active on active.oid = to_regclass(format('%I.%I', n.nspname, left('active_' || c.relname, 63)))
+      join pg_catalog.pg_class v on v.oid in (select nightshift.soft_delete_views(c.oid))
+      cross join lateral aclexplode(c.relacl) a
+      cross join lateral (select case a.grantee when 0 then 'public' else a.grantee::regrole::text end) r(name)
+      where c.oid = settings.relation and settings.views and a.grantee <> c.relowner
+        and has_table_privilege(a.grantee, c.oid, 'SELECT') and not has_any_column_privilege(a.grantee, active.oid, 'SELECT')
+        and (a.privilege_type = 'SELECT' or a.privilege_type in ('INSERT', 'UPDATE') and v.oid = active.oid)
+      group by v.oid, r.name
+    ) g
+    group by g.grantee
   ) a(position, statement, why, lock);
 $$;
 
 comment on function nightshift.soft_delete_advice is
-  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index, rights that users lack where it is for them, tables that go along and are not for them, partitions that are written past the history. unique_among_active: lists of columns that are about to be.';
+  'What makes a table with soft delete unsafe or slow: [{statement, why, lock}]. DELETE granted to users, unique indexes that hold among deleted rows, foreign keys of cascades without an index, rights that users lack where it is for them, tables that go along and are not for them, partitions that are written past the history, views that are not granted to who was let to the table since. unique_among_active: lists of columns that are about to be.';
 
 -- supabase/schema/soft-delete/soft_delete_rules.sql
 
@@ -20895,17 +20972,19 @@ begin
       ('zz_nightshift_delete', 'delete', format(
         'before update on %1$s for each row when (%2$s and (new.%3$I is null or new.%3$I::text is distinct from current_setting(''nightshift.operation'', true)))',
         source, case when settings.flag_column is null then format('old.%1$I is null and new.%1$I is not null', settings.marker_column)
-          else format('old.%1$I is not true and (new.%1$I or old.%2$I is null and new.%2$I is not null)', settings.flag_column, settings.marker_column) end,
+          -- Rows that the flag marked before may have no time. They take one once, and no other update is for them to come back.
+          else format('(old.%1$I is not true and new.%1$I or (old.%1$I is not true or new.%1$I) and old.%2$I is null and new.%2$I is not null)',
+            settings.flag_column, settings.marker_column) end,
         settings.operation_column)),
       ('zz_nightshift_delete_again', 'again', format(
         'before update on %1$s for each row when (%2$s and (old.%3$I, old.%4$I, old.%5$I, old.%6$I) is distinct from (new.%3$I, new.%4$I, new.%5$I, new.%6$I))',
         source, case when settings.flag_column is null then format('old.%1$I is not null and new.%1$I is not null', settings.marker_column)
-          else format('old.%1$I and new.%1$I and new.%2$I is not null', settings.flag_column, settings.marker_column) end,
+          else format('old.%1$I and new.%1$I and (old.%2$I is null) = (new.%2$I is null)', settings.flag_column, settings.marker_column) end,
         settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column)),
       ('zz_nightshift_restore', 'restore', format(
         'before update on %1$s for each row when (%2$s and num_nonnulls(%3$s) > 0)',
         source, case when settings.flag_column is null then format('old.%1$I is not null and new.%1$I is null', settings.marker_column)
-          else format('old.%1$I and (new.%1$I is not true or new.%2$I is null)', settings.flag_column, settings.marker_column) end,
+          else format('old.%1$I and (new.%1$I is not true or old.%2$I is not null and new.%2$I is null)', settings.flag_column, settings.marker_column) end,
         format('new.%I, new.%I, new.%I, new.%I%s', settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column,
           case when settings.flag_column is null then '' else format(', nullif(new.%I, false)', settings.flag_column) end))),
       ('zz_nightshift_insert', null, format(
@@ -21528,7 +21607,7 @@ comment on function nightshift.why_not_sealed is
 -- supabase/schema/status/current_troubles.sql
 
 create or replace function nightshift.current_troubles(as_of timestamptz)
-returns table (key text, kind text, subject text, text text, opens boolean)
+returns table (key text, kind text, subject text, text text, opens boolean, checks text[])
 language sql
 stable
 set search_path = pg_catalog, pg_temp
@@ -21540,7 +21619,7 @@ as $$
         -- The message of a defect comes from wherever it was thrown, and may say anything.
         when last.error ->> 'code' = 'NS500' or last.error ->> 'message' is null then 'The last run failed; the ledger has the reason.'
         else format('The last run failed: %s.', rtrim(left(last.error ->> 'message', 500), '.'))
-      end, true
+      end, true, null::text[]
     from nightshift.job_states(current_troubles.as_of) s
     join nightshift.runs last on last.id = s.last_run
     -- The health check runs again in minutes, so one failure is no news.
@@ -21551,26 +21630,26 @@ as $$
         when (last.report ->> 'rowsLeft')::bigint > 0
           then format('The last run left %s that are due.', nightshift.rows_in_words((last.report ->> 'rowsLeft')::bigint))
         else 'The last run left something undone; its report says what and why.'
-      end, last.status = 'partial' or last.status = 'continued' and last.finished_at < current_troubles.as_of - interval '2 hours'
+      end, last.status = 'partial' or last.status = 'continued' and last.finished_at < current_troubles.as_of - interval '2 hours', null
     from nightshift.job_states(current_troubles.as_of) s
     join nightshift.runs last on last.id = s.last_run
     where s.partial_in_row > 0 and s.failed_in_row = 0 and s.lost_in_row = 0 and s.job <> 'health-check'
     union all
     -- What a check could not look at this time is not known to be over, as above.
-    select 'missed ' || f.subject, 'missed', f.subject, 'It has not done its work for longer than it should be.', f.level <> 'unknown'
+    select 'missed ' || f.subject, 'missed', f.subject, 'It has not done its work for longer than it should be.', f.level <> 'unknown', array['job_missed', 'late_schedules']
     from nightshift.health_findings f
     where f.check_name in ('job_missed', 'late_schedules') and f.level in ('warning', 'critical', 'unknown')
     union all
-    select format('critical %s %s', f.check_name, f.subject), 'critical', f.subject, c.title || '.', f.level = 'critical'
+    select format('critical %s %s', f.check_name, f.subject), 'critical', f.subject, c.title || '.', f.level = 'critical', array[f.check_name]
     from nightshift.health_findings f
     join nightshift.health_checks c on c.name = f.check_name
     where f.level in ('critical', 'unknown') and f.check_name not in ('job_missed', 'jobs_failing', 'jobs_lost', 'jobs_partial', 'late_schedules')
-  ) t(key, kind, subject, text, opens)
+  ) t(key, kind, subject, text, opens, checks)
   order by t.key, t.opens desc;
 $$;
 
 comment on function nightshift.current_troubles is
-  'What people are told of, as the ledger and the last health checks have it: jobs whose last run failed or died, or left something undone, jobs that are missed, critical findings. opens: it is news; else it only is not over yet.';
+  'What people are told of, as the ledger and the last health checks have it: jobs whose last run failed or died, or left something undone, jobs that are missed, critical findings. opens: it is news; else it only is not over yet. checks: those that say when it is over; null: a run does.';
 
 -- supabase/schema/status/describe_status.sql
 
@@ -21728,13 +21807,16 @@ as $$
     ),
     'paused', (
       select jsonb_build_object('since', g.paused_at, 'reason', g.paused_reason) from nightshift.settings g where g.paused
+    ),
+    'pauseEnded', (
+      select jsonb_build_object('at', g.unpaused_at, 'by', g.unpaused_by) from nightshift.settings g where g.unpaused_at is not null
     )
   )
   from nightshift.status s;
 $$;
 
 comment on function nightshift.read_status is
-  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken), and what is so now: database.readOnly (nothing can be written) and paused. It reads that row and the settings, and computes nothing. Null when no health check has taken one yet.';
+  'The snapshot that the last health check took, see describe_status and take_status; with readAt (now), ageSeconds, isOld (the next should long have been taken), and what is so now: database.readOnly (nothing can be written), paused and pauseEnded (who ended the last pause, and when). It reads that row and the settings, and computes nothing. Null when no health check has taken one yet.';
 
 -- supabase/schema/status/record_health.sql
 
@@ -21784,7 +21866,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case rows when 1 then '1 row' else to_char(rows, 'FM999,999,999,999,999,990') || ' rows' end;
+  select case rows when 1 then '1 row' else nightshift.figure(rows) || ' rows' end;
 $$;
 
 comment on function nightshift.rows_in_words is 'A number of rows, as people read it: 1 row, 12,345 rows.';
@@ -22130,13 +22212,13 @@ as $$
   ),
   judged as (
     select p as policy, c.oid is null as gone, coalesce(c.oid::regclass::text, p.relation_name, p.relation::text) as name, o.*,
-      f.check_name is not null as broken, h.is_shortened, n.rows_per_night,
+      f.check_name is not null as broken, h.is_shortened, h.chooses_others, n.rows_per_night,
       case
         when not p.enabled then 'off'
         when c.oid is null or f.check_name is not null then 'stalled'
         when o.relation is null then case when p.created_at < status_retention.as_of - gap.patience then 'stalled' else 'unknown' end
         when o.finished_at < status_retention.as_of - gap.patience then 'stalled'
-        when h.is_shortened then 'unknown'
+        when h.is_shortened or h.chooses_others then 'unknown'
         else o.verdict
       end as judgement,
       o.finished_at < status_retention.as_of - gap.patience as is_silent,
@@ -22146,8 +22228,12 @@ as $$
     left join pg_catalog.pg_class c on c.oid = p.relation
     -- What a purge left before the policy was declared, it left of another.
     left join outcome o on o.relation = p.relation::text and o.place = 1 and o.started_at >= p.created_at
-    -- By a policy that keeps less, more is due than what the purge looked for.
-    cross join lateral (select o.verdict in ('kept', 'held') and p.drop_after < (o.step ->> 'dropAfter')::interval) h(is_shortened)
+    -- By a policy that keeps less, or goes by another column, other rows are due than what the purge looked for.
+    cross join lateral (
+      select o.verdict in ('kept', 'held') and p.drop_after < (o.step ->> 'dropAfter')::interval,
+        o.verdict in ('kept', 'held') and o.step ? 'markerColumn'
+          and (p.marker_column, p.flag_column) is distinct from ((o.step ->> 'markerColumn')::name, (o.step ->> 'flagColumn')::name)
+    ) h(is_shortened, chooses_others)
     left join since s on s.relation = o.relation
     left join pace n on n.relation = o.relation
     left join nightshift.health_findings f on f.check_name = 'policies_broken' and f.level = 'critical'
@@ -22176,13 +22262,14 @@ as $$
           when l.broken then 'Its policy does not fit the table any more; the health check policies_broken says why.'
           when l.relation is null then to_char((l.policy).created_at, '"No purge has reported on it since its policy was declared, "YYYY-MM-DD HH24:MI" UTC."')
           when l.judgement = 'unknown' and l.is_shortened then 'Its policy keeps less than it did at the last purge.'
+          when l.judgement = 'unknown' and l.chooses_others then 'Its policy chooses other rows than it did at the last purge.'
           when l.is_silent then to_char(l.finished_at, '"No purge has been here since "YYYY-MM-DD HH24:MI" UTC."')
           else (l.step #>> '{error,message}') || '.'
         end,
         l.step ->> 'reason'
       ),
       'since', case
-        when l.judgement in ('kept', 'off') or l.judgement = 'unknown' and l.is_shortened then null
+        when l.judgement in ('kept', 'off') or l.judgement = 'unknown' and (l.is_shortened or l.chooses_others) then null
         when l.relation is null then (l.policy).created_at
         when l.is_silent and l.verdict <> l.judgement then l.finished_at
         else l.since
@@ -22398,21 +22485,36 @@ begin
   -- While functions tell, nightshift.watch need not. What nobody takes from them for an hour, they do not tell.
   update nightshift.home h set functions_tell_at = now()
   where (h.functions_tell_at is null or h.functions_tell_at < now() - interval '5 minutes')
-    and not exists (select from nightshift.troubles t where t.told_at is null and t.began_at < now() - interval '1 hour');
+    and not exists (
+      select from nightshift.troubles t
+      where t.told_at is null and t.began_at < now() - interval '1 hour' and (t.gone_at is null or t.ended_at is not null)
+    );
 
-  insert into nightshift.troubles (key, kind, subject, text)
-  select t.key, t.kind, t.subject, t.text from nightshift.current_troubles(now()) t
+  insert into nightshift.troubles (key, kind, subject, text, checks)
+  select t.key, t.kind, t.subject, t.text, t.checks from nightshift.current_troubles(now()) t
   where t.opens
   on conflict do nothing;
   present := array(select t.key from nightshift.current_troubles(now()) t);
   -- What nobody was told of is over without a word.
   delete from nightshift.troubles t
   where t.told_at is null and t.claimed_until is null and t.key <> all(present) or t.ended_at < now() - interval '90 days';
-  update nightshift.troubles t set ended_at = now() where t.ended_at is null and t.key <> all(present);
+  -- A value about its threshold comes and goes. So what checks found is over when they still do not find it a quarter of an hour later,
+  -- or at their next look if that is later; what is back by then was never gone.
+  update nightshift.troubles t set gone_at = null where t.ended_at is null and t.gone_at is not null and t.key = any(present);
+  update nightshift.troubles t
+  set gone_at = coalesce(t.gone_at, look.newest),
+    ended_at = case when t.checks is null or look.oldest >= t.gone_at + interval '15 minutes' then now() end
+  from nightshift.troubles o
+  cross join lateral (
+    select coalesce(max(r.checked_at), now()) as newest, coalesce(min(r.checked_at), now()) as oldest
+    from nightshift.health_results r
+    where r.check_name = any(o.checks)
+  ) look
+  where o.id = t.id and t.ended_at is null and t.key <> all(present);
 
   with due as (
     select t.id from nightshift.troubles t
-    where (t.told_at is null or (t.ended_at is not null and t.end_told_at is null))
+    where (t.told_at is null and t.gone_at is null or t.ended_at is not null and t.end_told_at is null)
       and (t.claimed_until is null or t.claimed_until < now())
     order by t.id
     limit 50
@@ -22423,7 +22525,7 @@ begin
     from due
     where t.id = due.id
     returning t.id, t.ended_at, jsonb_build_object(
-      'id', t.id, 'kind', t.kind, 'subject', t.subject, 'text', t.text, 'beganAt', t.began_at, 'endedAt', t.ended_at
+      'id', t.id, 'kind', t.kind, 'subject', t.subject, 'text', t.text, 'beganAt', t.began_at, 'endedAt', case when t.ended_at is not null then coalesce(t.gone_at, t.ended_at) end
     ) as document
   )
   select jsonb_build_object(
@@ -23377,13 +23479,13 @@ as $$
     'partitioned', s.kind = 'p',
     'reason', coalesce(s.reason, 'asked'),
     'detail', case coalesce(s.reason, 'asked')
-      when 'freeze' then format('its oldest row is %s transactions or multixacts old', s.freeze_age)
-      when 'purged' then format('a purge took rows from it, and %s are dead', s.dead_rows)
-      when 'dead_rows' then format('%s dead and %s live rows', s.dead_rows, s.live_rows)
+      when 'freeze' then format('its oldest row is %s transactions or multixacts old', nightshift.figure(s.freeze_age))
+      when 'purged' then format('a purge took rows from it, and %s are dead', nightshift.figure(s.dead_rows))
+      when 'dead_rows' then format('%s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
       when 'statistics' then case when s.kind = 'p'
         then 'autovacuum never analyzes a partitioned table'
-        else format('%s rows changed since it was last analyzed', s.changed_rows) end
-      else format('it was asked for; %s dead and %s live rows', s.dead_rows, s.live_rows)
+        else format('%s rows changed since it was last analyzed', nightshift.figure(s.changed_rows)) end
+      else format('it was asked for; %s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
     end,
     'deadRows', s.dead_rows,
     'liveRows', s.live_rows,
@@ -24127,7 +24229,7 @@ as $$
       -- Earlier versions know no word for it, and analyze the partitions as well.
       case when current_setting('server_version_num')::integer >= 180000 then 'only ' end, n.nspname, c.relname)
     -- To give the end of a file back, it would lock out readers, on a standby for as long as they run.
-    else format('vacuum (analyze, skip_locked, truncate false) %I.%I', n.nspname, c.relname)
+    else format('vacuum (analyze, skip_locked, truncate false, parallel 0) %I.%I', n.nspname, c.relname)
   end
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -24607,7 +24709,7 @@ begin
   select
     'all tables and indexes',
     round(100.0 * d.blks_hit / (d.blks_hit + d.blks_read), 2),
-    format('%s of %s block reads had to ask the operating system%s', d.blks_read, d.blks_hit + d.blks_read,
+    format('%s of %s block reads had to ask the operating system%s', nightshift.figure(d.blks_read), nightshift.figure(d.blks_hit + d.blks_read),
       ', since ' || to_char(d.stats_reset, 'YYYY-MM-DD')),
     'select relid::regclass, heap_blks_read + coalesce(idx_blks_read, 0) as blocks_read '
       || 'from pg_statio_user_tables order by 2 desc limit 20;',
@@ -24775,7 +24877,10 @@ begin
   select
     format('database %I', current_database()),
     size.bytes::numeric,
-    pg_size_pretty(size.bytes),
+    case when s.size_limit_bytes is null
+      then format('%s; how large it may be is not known: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk''',
+        pg_size_pretty(size.bytes))
+      else format('%s of %s', pg_size_pretty(size.bytes), pg_size_pretty(s.size_limit_bytes)) end,
     'select oid::regclass, pg_size_pretty(pg_total_relation_size(oid)) from pg_class '
       || 'where relkind in (''r'', ''m'') order by relpages desc limit 20;',
     null::numeric, 0.8 * s.size_limit_bytes, 0.9 * s.size_limit_bytes, null::text
@@ -24791,7 +24896,7 @@ select nightshift.declare_health_check(
   'database_size',
   title => 'Size of the database',
   healthy => 'It is well below the limit in nightshift.settings, if there is one.',
-  why => 'A full disk makes the database read-only. Say how large it is, for 8 GB: update nightshift.settings set size_limit_bytes = 8000000000, size_limit_kind = ''disk''.',
+  why => 'At its limit the database becomes read-only.',
   unit => 'bytes'
 );
 
@@ -24860,7 +24965,7 @@ comment on function nightshift.health_days_until_full is
 select nightshift.declare_health_check(
   'days_until_full',
   title => 'Days until the database is full',
-  healthy => 'There is room for weeks, or no limit in nightshift.settings to go by.',
+  healthy => 'By at least one of the last 7 and the last 28 days there is room for weeks, or nothing is foretold: nightshift trends says which.',
   why => 'At its limit the database becomes read-only, and a purge can free nothing any more: it has to run before.',
   unit => 'days', worse => 'lower', info => 30, warning => 14, critical => 3
 );
@@ -24915,7 +25020,7 @@ begin
   select
     case when a.main is null then a.oid::regclass::text else format('%s (TOAST)', a.main::regclass) end,
     round(a.dead / greatest(least(a.base + a.scale * greatest(a.reltuples, 0)::numeric, a.most), 1), 1),
-    format('%s dead and %s live rows; %s, last vacuumed by it %s', a.dead, pg_stat_get_live_tuples(a.oid),
+    format('%s dead and %s live rows; %s, last vacuumed by it %s', nightshift.figure(a.dead), nightshift.figure(pg_stat_get_live_tuples(a.oid)),
       case when a.enabled then 'autovacuum is on' else 'autovacuum is switched off' end,
       coalesce(to_char(pg_stat_get_last_autovacuum_time(a.oid), 'YYYY-MM-DD HH24:MI'), 'never')),
     format('vacuum (analyze) %s;', coalesce(a.main, a.oid)::regclass),
@@ -24987,7 +25092,7 @@ begin
       end if;
       execute format('select count(*) from (select from %s limit 10000) r', nightshift.scan_of(part.partition)) into measure.value;
       measure.detail := format('%s in %s.',
-        case when measure.value = 10000 then '10,000 or more' else measure.value::text end, part.partition);
+        case when measure.value = 10000 then '10,000 or more' else nightshift.figure(measure.value) end, part.partition);
       if measure.value > 0 then
         can_move := part.has_policy and measure.value = 10000;
         if part.has_policy and not can_move then
@@ -25094,8 +25199,8 @@ as $$
   select
     e.relation_name,
     coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0),
-    format('%s of %s rows: %s.', coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0), sum(e.rows), coalesce((
-      select string_agg(format('%s%s%s (%s)', w.code, ' ' || w.violated, ' in ' || w.place, w.n), ', ' order by w.n desc, w.code, w.violated, w.place)
+    format('%s of %s rows: %s.', nightshift.figure(coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0)), nightshift.figure(sum(e.rows)), coalesce((
+      select string_agg(format('%s%s%s (%s)', w.code, ' ' || w.violated, ' in ' || w.place, nightshift.figure(w.n)), ', ' order by w.n desc, w.code, w.violated, w.place)
       from (
         select f ->> 'code' as code, f ->> 'constraint' as violated, f ->> 'raisedIn' as place, sum((f ->> 'rows')::bigint) as n
         from unnest(array_agg(e.details) filter (where e.action = 'restore_failed')) a(reasons), jsonb_array_elements(a.reasons) f
@@ -25598,7 +25703,7 @@ as $$
     case
       when s.stopped_ms is not null then format('It may take %s ms. It was stopped after %s ms.', s.max_ms, s.stopped_ms)
       else format('It may take %s ms. Fastest of %s runs: %s ms. Blocks: %s in shared buffers, %s not.',
-        s.max_ms, s.runs, s.min_ms, s.blocks_hit, s.blocks_read)
+        s.max_ms, s.runs, s.min_ms, nightshift.figure(s.blocks_hit), nightshift.figure(s.blocks_read))
     end,
     format('select sql from nightshift.key_queries where name = %L; -- explain (analyze, buffers) says where its time goes', s.name),
     null::numeric, s.max_ms, 2 * s.max_ms,
@@ -25696,7 +25801,7 @@ as $$
   select
     c.oid::regclass::text,
     z.bytes,
-    format('About %s rows, kept for %s; %s more wait for a vacuum.', z.live, coalesce(k.retention::text, 'ever'), z.dead),
+    format('About %s rows, kept for %s; %s more wait for a vacuum.', nightshift.figure(z.live), coalesce(k.retention::text, 'ever'), nightshift.figure(z.dead)),
     case
       when c.relkind = 'p' and k.retention is null
         then format('select nightshift.add_partition_policy(%L, ''1 month'', retention => ''6 months'', retire => ''drop'');', c.oid::regclass)
@@ -25777,7 +25882,7 @@ begin
   select
     format('prepared transaction %s', p.gid),
     greatest(round(extract(epoch from as_of - p.prepared)), 0),
-    format('of %s; keeps its locks and holds back vacuum by %s transactions', p.owner, age(p.transaction)),
+    format('of %s; keeps its locks and holds back vacuum by %s transactions', p.owner, nightshift.figure(age(p.transaction))),
     format('rollback prepared %L;', p.gid),
     null, null, null, null
   from pg_catalog.pg_prepared_xacts p
@@ -26457,7 +26562,7 @@ begin
       when sqlstate 'NS200' then
         share := (last_value - candidate.first_possible) / (candidate.last_possible - candidate.first_possible);
         measure.value := greatest(round(100 * share, 1), 0);
-        measure.detail := format('at %s of %s%s', last_value, candidate.last_possible, ', for ' || candidate.columns);
+        measure.detail := format('at %s of %s%s', nightshift.figure(last_value), nightshift.figure(candidate.last_possible), ', for ' || candidate.columns);
         if candidate.column_is_first then
           measure.detail := measure.detail
             || '. The fix rewrites each table that it widens, and blocks it meanwhile';
@@ -26526,7 +26631,7 @@ begin
     select
       format('statement %%s', t.queryid),
       round((t.total_exec_time / t.calls)::numeric, 1),
-      format('%%s calls in %%s s altogether, by %%s', t.calls, round(t.total_exec_time::numeric / 1000), t.roles),
+      format('%%s calls in %%s s altogether, by %%s', nightshift.figure(t.calls), nightshift.figure(round(t.total_exec_time::numeric / 1000)), t.roles),
       'select r.rolname, s.calls, s.mean_exec_time, s.query from %1$I.pg_stat_statements s'
         || format(' join pg_roles r on r.oid = s.userid where s.queryid = %%s;', t.queryid),
       null::numeric, null::numeric, null::numeric, null::text
@@ -26688,7 +26793,7 @@ begin
       if share.rows_known > 0 then
         measure.value := round(100 * share.rows_deleted::numeric / share.rows_known::numeric, 1);
         measure.detail := format('About %s of %s rows, as of the last analyze; each stays for %s.',
-          round(share.rows_deleted), round(share.rows_known), share.drop_after);
+          nightshift.figure(round(share.rows_deleted)::numeric), nightshift.figure(round(share.rows_known)::numeric), share.drop_after);
         measure.fix := 'select p ->> ''relation'' as relation, p ->> ''dueRows'' as due, p ->> ''totalRows'' as total '
           || 'from jsonb_array_elements(nightshift.list_retention_policies()) p;';
       end if;
@@ -26767,7 +26872,7 @@ begin
         policy.marker_column, (as_of - interval '1 hour')::text
       ) into measure.value;
       measure.detail := format('%s in the hour before %s UTC; they can be restored for %s.',
-        case when measure.value = 100000 then '100,000 or more' else measure.value::text end,
+        case when measure.value = 100000 then '100,000 or more' else nightshift.figure(measure.value) end,
         to_char(as_of, 'YYYY-MM-DD HH24:MI'), policy.drop_after);
       measure.fix := format(
         'select date_trunc(''minute'', %1$I) as minute, count(*) from %2$s '
@@ -26793,9 +26898,9 @@ begin
   select
     t.relation::text,
     coalesce(e.deleted_in_hour, 0),
-    format('%s in the hour before %s UTC%s.', coalesce(e.deleted_in_hour, 0), to_char(as_of, 'YYYY-MM-DD HH24:MI'),
+    format('%s in the hour before %s UTC%s.', nightshift.figure(coalesce(e.deleted_in_hour, 0)), to_char(as_of, 'YYYY-MM-DD HH24:MI'),
         '; they can be restored for ' || p.drop_after::text)
-      || format(' In the day before: %s deleted, %s restored, a rate of %s%%.', e.deleted, e.restored,
+      || format(' In the day before: %s deleted, %s restored, a rate of %s%%.', nightshift.figure(e.deleted), nightshift.figure(e.restored),
         coalesce(round(100 * e.restored / nullif(e.deleted, 0), 1), 0)),
     format('select nightshift.list_deletion_events(%L, since => now() - interval ''2 hours'');', t.relation::text),
     null::numeric, null::numeric, null::numeric, null::text
@@ -26920,7 +27025,7 @@ as $$
   select (
     format('database %I', d.datname),
     round(100.0 * greatest(age(d.datfrozenxid), mxid_age(d.datminmxid)) / s.ids, 3),
-    format('%s transactions and %s multixacts of %s', age(d.datfrozenxid), mxid_age(d.datminmxid), s.ids)
+    format('%s transactions and %s multixacts of %s', nightshift.figure(age(d.datfrozenxid)), nightshift.figure(mxid_age(d.datminmxid)), nightshift.figure(s.ids))
       || case when d.datname = current_database() then (select format('; the oldest table is %s', o.name) from oldest o)
         else '; another database of this server' end,
     case
@@ -26937,7 +27042,7 @@ as $$
   select (
     o.name,
     round(100.0 * o.age / s.ids, 3),
-    format('%s transactions and %s multixacts of %s, over %s', o.xids, o.mxids, s.ids,
+    format('%s transactions and %s multixacts of %s, over %s', nightshift.figure(o.xids), nightshift.figure(o.mxids), nightshift.figure(s.ids),
       pg_size_pretty(o.pages::bigint * current_setting('block_size')::integer)),
     format('vacuum (freeze) %s;', o.name),
     null, null, null, null
@@ -26949,7 +27054,7 @@ as $$
     'multixact members',
     round(100.0 * m.members / (2 * s.ids), 3),
     case when m.members is null then format('%I may not list the files that hold them', current_user)
-      else format('about %s of %s; they go when the tables with the oldest multixacts are frozen', m.members, 2 * s.ids) end,
+      else format('about %s of %s; they go when the tables with the oldest multixacts are frozen', nightshift.figure(m.members), nightshift.figure(2 * s.ids)) end,
     (
       select format('vacuum (freeze) %s;', string_agg(r.name, ', ' order by r.mxids desc))
       from (
@@ -27292,7 +27397,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd38d516d949b4838ac9953f5a80706cbacb98c045dc242c09ee7e4aafe1a6853', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0de01377ead31ba35abbc45e756d05adfe448ed02ee8cf2ac2b3fd3ca6f36153', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -27319,13 +27424,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
   duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_bloat,
   estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease,
-  extension_function, failure_in_words, fates_of, fences, find_covered_rows, find_due_among, find_key, find_key_query,
-  find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_reindex,
-  finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forecast_full,
-  forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh,
-  growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
+  extension_function, failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among, find_key,
+  find_key_query, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
+  find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach,
+  finish_reindex, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step,
+  follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names,
+  forecast_full, forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of,
+  grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
   health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
   health_database_growth, health_database_size, health_days_until_full, health_dead_tuples,
   health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,

@@ -30,7 +30,7 @@ const limits = {
 
 function daysInWords(earliest: number, latest: number | null): string {
   if (latest === null) {
-    return `in ${many(earliest, 'day')} by one of the last 7 and the last 28 days, and by the other not within a year`;
+    return `in ${many(earliest, 'day')} at the faster pace of the last 7 and the last 28 days, and not within a year at the slower`;
   }
   return earliest === latest
     ? `in ${many(latest, 'day')}`

@@ -16211,10 +16211,15 @@ declare
   role text;
   keep constant text := nightshift.call_for_role(policy, key, 'keep');
   with_children constant text := nightshift.call_for_role(policy, key, 'child');
+  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
+  as_declared text := with_children;
 begin
   select c.conrelid::regclass as referencing, c.conname, c.confdeltype as action, nightshift.retired_in_words(c.conrelid) as retired
   into named
   from pg_catalog.pg_constraint c where c.oid = settle_key.key;
+  if named.action in ('n', 'd') then
+    as_declared := nightshift.call_for_role(policy, key, 'release');
+  end if;
   select k.role into role from nightshift.retention_keys k
   where k.policy = settle_key.policy and k.referencing = named.referencing and k.constraint_name = named.conname;
   if role = 'keep' then
@@ -16229,9 +16234,9 @@ begin
   order by p.enabled desc
   limit 1;
   if own.enabled then
-    return format('%s -- or wait: rows of %s go by their own policy when they are due', with_children, named.referencing);
+    return format('%s -- or wait: rows of %s go by their own policy when they are due', as_declared, named.referencing);
   elsif own.relation is not null then
-    return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, with_children);
+    return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;
   select p.* into declared from nightshift.retention_policies p where p.relation = settle_key.policy;
   -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due.
@@ -16241,9 +16246,9 @@ begin
       and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
   ) then
     return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L); -- or, marked or not: %s',
-      named.referencing, declared.drop_after, declared.marker_column, with_children);
+      named.referencing, declared.drop_after, declared.marker_column, as_declared);
   elsif named.action in ('n', 'd') then
-    return format('%s -- or, so that they go along: %s', nightshift.call_for_role(policy, key, 'release'), with_children);
+    return format('%s -- or, so that they go along: %s', as_declared, with_children);
   end if;
   return format('%s -- or, to let both stay: %s', with_children, keep);
 end;
@@ -24948,7 +24953,7 @@ begin
           when 'full' then 'there is no room left'
           else format('in a straight line there is room for %s',
             case when forecast.latest_days is null
-                then format('%s days by one of the last 7 and the last 28 days, and for more than a year by the other', forecast.earliest_days)
+                then format('%s days at the faster pace of the last 7 and the last 28 days, and over a year at the slower', forecast.earliest_days)
               when forecast.latest_days = forecast.earliest_days then format('%s days', forecast.latest_days)
               else format('%s to %s days', forecast.earliest_days, forecast.latest_days) end)
         end) || coalesce('; grown most in a week: ' || growing, '')
@@ -27397,7 +27402,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0de01377ead31ba35abbc45e756d05adfe448ed02ee8cf2ac2b3fd3ca6f36153', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8e3a8b5026c4e2ae3a1be06a4b00d9021420c4ac369328dfcc1bb18d588a83a5', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

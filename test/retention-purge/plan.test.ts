@@ -131,6 +131,30 @@ describe('a policy that is declared or changed', () => {
     expect(left.map(({ table }) => table)).not.toContain('app.items');
   });
 
+  it.each([
+    ['of a table with a policy of its own', 'app.audits', 'audits'],
+    ['of the table itself', 'app.orders', 'orders'],
+  ])('is told to release a key %s that a deletion would set to null', async (_, table, name) => {
+    await createOrders();
+    await db.sql.unsafe(`
+      create table app.audits (id integer primary key, deleted_at timestamptz);
+      alter table ${table} add column former_id integer references app.orders on delete set null;
+      create index on ${table} (former_id);
+      insert into app.audits select n from generate_series(1, 9) n;
+      update ${table} set former_id = 1 where id = 9;
+      select nightshift.add_retention_policy('app.audits', '30 days');
+    `);
+    await declare(
+      "add_retention_policy('app.orders', '30 days', with_children => array['app.items', 'app.notes'])",
+    );
+    const { fixes } = stepOf(await runPurge(db), 'app.orders');
+    const { fix = '' } = fixes.find(({ subject }) => subject.startsWith(`${name}_former_id`)) ?? {};
+    expect(fix).toMatch(/^select nightshift.alter_retention_policy\('app.orders', release => /);
+    expect(fix).not.toContain('with_children');
+    await db.sql.unsafe(first(fix));
+    expect(stepOf(await runPurge(db), 'app.orders').released).toEqual({ [table]: 1 });
+  });
+
   it('is told to switch a policy on again', async () => {
     await createOrders();
     await db.sql.unsafe(`

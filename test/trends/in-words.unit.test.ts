@@ -21,7 +21,7 @@ it.each<[Partial<Forecast>, string]>([
   [{ earliestDays: 1, latestDays: 1 }, `${used}; in a straight line, full in 1 day.`],
   [
     { latestDays: null },
-    `${used}; in a straight line, full in 4 days by one of the last 7 and the last 28 days, and by the other not within a year.`,
+    `${used}; in a straight line, full in 4 days at the faster pace of the last 7 and the last 28 days, and not within a year at the slower.`,
   ],
   [{ state: 'full' }, `There is no room: ${used}.`],
   [{ state: 'room' }, `${used}; nothing is foretold below 60%.`],

@@ -11,10 +11,15 @@ declare
   role text;
   keep constant text := nightshift.call_for_role(policy, key, 'keep');
   with_children constant text := nightshift.call_for_role(policy, key, 'child');
+  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
+  as_declared text := with_children;
 begin
   select c.conrelid::regclass as referencing, c.conname, c.confdeltype as action, nightshift.retired_in_words(c.conrelid) as retired
   into named
   from pg_catalog.pg_constraint c where c.oid = settle_key.key;
+  if named.action in ('n', 'd') then
+    as_declared := nightshift.call_for_role(policy, key, 'release');
+  end if;
   select k.role into role from nightshift.retention_keys k
   where k.policy = settle_key.policy and k.referencing = named.referencing and k.constraint_name = named.conname;
   if role = 'keep' then
@@ -29,9 +34,9 @@ begin
   order by p.enabled desc
   limit 1;
   if own.enabled then
-    return format('%s -- or wait: rows of %s go by their own policy when they are due', with_children, named.referencing);
+    return format('%s -- or wait: rows of %s go by their own policy when they are due', as_declared, named.referencing);
   elsif own.relation is not null then
-    return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, with_children);
+    return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;
   select p.* into declared from nightshift.retention_policies p where p.relation = settle_key.policy;
   -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due.
@@ -41,9 +46,9 @@ begin
       and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
   ) then
     return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L); -- or, marked or not: %s',
-      named.referencing, declared.drop_after, declared.marker_column, with_children);
+      named.referencing, declared.drop_after, declared.marker_column, as_declared);
   elsif named.action in ('n', 'd') then
-    return format('%s -- or, so that they go along: %s', nightshift.call_for_role(policy, key, 'release'), with_children);
+    return format('%s -- or, so that they go along: %s', as_declared, with_children);
   end if;
   return format('%s -- or, to let both stay: %s', with_children, keep);
 end;

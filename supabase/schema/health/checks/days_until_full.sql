@@ -44,7 +44,7 @@ begin
           when 'full' then 'there is no room left'
           else format('in a straight line there is room for %s',
             case when forecast.latest_days is null
-                then format('%s days by one of the last 7 and the last 28 days, and for more than a year by the other', forecast.earliest_days)
+                then format('%s days at the faster pace of the last 7 and the last 28 days, and over a year at the slower', forecast.earliest_days)
               when forecast.latest_days = forecast.earliest_days then format('%s days', forecast.latest_days)
               else format('%s to %s days', forecast.earliest_days, forecast.latest_days) end)
         end) || coalesce('; grown most in a week: ' || growing, '')

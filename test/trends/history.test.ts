@@ -412,7 +412,7 @@ describe('the forecast', () => {
     expect(await forecast()).toMatchObject({ state: 'growing', earliestDays: 3, latestDays: null });
     expect(await daysUntilFull()).toMatchObject({
       value: null,
-      detail: expect.stringContaining('3 days by one of'),
+      detail: expect.stringContaining('3 days at the faster pace'),
     });
     // And what is silent does not claim that there is room by both.
     const [check] =

@@ -1,5 +1,6 @@
 import { createClient } from '@supabase/supabase-js';
 import { lookAtHealth, showHealth } from '../../cli/present/health-check.ts';
+import { printOnlyText } from '../../cli/printable.ts';
 import { progressBars } from '../../cli/progress-bars.ts';
 import { age, heading, note } from '../../cli/ui.ts';
 import { restoreOperation, softDeleteWhere } from '../../client/index.ts';
@@ -16,6 +17,8 @@ import type { RefreshReport } from '../../functions/view-refresh/schema.ts';
 import { exampleSeeds, fillExamples } from './examples.ts';
 import { orLeave, readDemoOptions } from './options.ts';
 import { type Stack, startStack } from './stack.ts';
+
+printOnlyText();
 
 const { scale } = orLeave(() => readDemoOptions(process.argv.slice(2)));
 const size = {

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import getPort from 'get-port';
 import { exitCodes } from '../../cli/exit-codes.ts';
+import { printOnlyText } from '../../cli/printable.ts';
 import { paramsIn, schedulesOf } from '../../cli/schedules.ts';
 import { heading, note } from '../../cli/ui.ts';
 import { systemClock } from '../../functions/_shared/clock.ts';
@@ -18,6 +19,8 @@ import { holdCheckout } from './only-one.ts';
 import { orLeave, readStartOptions } from './options.ts';
 import { fireOnSchedule, type ScheduledEvent } from './scheduler.ts';
 import { startStack } from './stack.ts';
+
+printOnlyText();
 
 /** Read by the command line, so that it finds the running stack; removed again at the end. */
 const environmentFile = new URL('../../.env.local', import.meta.url);

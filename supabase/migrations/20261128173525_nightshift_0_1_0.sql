@@ -13105,7 +13105,8 @@ begin
     );
   end if;
   select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages from unnest(leaves) l;
-  if sample_due and pages > greatest(few_pages, dead / 4) then
+  -- Where a flag decides, too, an index of the marker may be walked from end to end.
+  if sample_due and policy.flag_column is null and pages > greatest(few_pages, dead / 4) then
     -- Of most tables nothing is due, and how many rows these have, a purge need not know to the row.
     -- The brake asks for it all the same, so it grows with the file, as for the planner.
     select round(sum(c.reltuples / nullif(c.relpages, 0) * l.pages)) into total_rows
@@ -13118,7 +13119,8 @@ begin
     if total_rows is not null and not exists (
       select from unnest(leaves) l
       where nightshift.marker_walk(l, policy.marker_column, due) is distinct from 'index'
-        or nightshift.has_due_rows(l, policy.marker_column, due)
+        -- It begins behind the rows whose marker says never.
+        or nightshift.has_due_rows(l, policy.marker_column, format('%s and r.%I > %L', due, policy.marker_column, '-infinity'))
     ) then
       return jsonb_build_object(
         'dueRows', 0,
@@ -13184,7 +13186,7 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. A table of up to 32 MB is counted in one scan. Of a larger one, due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once, and all of one with more than 200,000 dead rows are, and where the index of the marker says that none is due, the total is what the statistics say. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. A table of up to 32 MB is counted in one scan. Of a larger one, due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once, and all of one with more than 200,000 dead rows are, and where the index of the marker alone says that none is due, the total is what the statistics say. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
 
 -- supabase/schema/retention/measure_children.sql
 
@@ -19167,7 +19169,10 @@ begin
   after := to_jsonb(new);
   -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
   perform set_config('nightshift.show_deleted', 'on', true);
-  deleted_at := case when may_say then (after ->> tg_argv[1])::timestamptz end;
+  -- Beside a flag, a row may have kept the time of an earlier deletion; with that, it would be due at once.
+  if may_say and after -> tg_argv[1] is distinct from to_jsonb(old) -> tg_argv[1] then
+    deleted_at := (after ->> tg_argv[1])::timestamptz;
+  end if;
   -- What the id of an operation cannot say, no deletion had.
   if deleted_at is null or not deleted_at between '1970-01-01' and '9999-12-31' then
     deleted_at := statement_timestamp();
@@ -27402,7 +27407,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8e3a8b5026c4e2ae3a1be06a4b00d9021420c4ac369328dfcc1bb18d588a83a5', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ec23769bbbbfbc28876b24e5b847bdd672b31f081f5b9302b174929e3e6d1180', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

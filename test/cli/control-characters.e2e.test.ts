@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { startNightshift } from '../support/command-line.ts';
+import { run, startNightshift } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
 
 /** Sets the title of a window, clears the screen by C1, goes back, turns the text around, and speaks of styles. */
@@ -74,4 +74,17 @@ describe('what a terminal would obey', () => {
     });
     expect(found).not.toEqual([]);
   });
+});
+
+describe('the styles of ours', () => {
+  it.each(['infra/local/demo.ts', 'infra/local/start.ts'])(
+    'are such as a terminal knows: %s',
+    async (script) => {
+      const colours = { NO_COLOR: '', FORCE_COLOR: '1' };
+      const { stderr } = await run(script, ['--nonsense'], colours);
+      const plain = stderr.replace(ownStyles, '');
+      expect(plain).not.toBe(stderr);
+      expect(plain.match(obeyed) ?? []).toEqual([]);
+    },
+  );
 });

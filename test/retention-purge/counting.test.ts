@@ -129,6 +129,26 @@ describe('a table of a few megabytes', () => {
     });
   });
 
+  it('is not walked through from end to end by an index where a flag, too, decides what is due', async () => {
+    await markAsDue('> 0');
+    await db.sql`alter table app.items add column may_go boolean not null default false`;
+    await db.sql`vacuum analyze app.items`;
+    await db.sql`select nightshift.alter_retention_policy(${items}, flag_column => 'may_go')`;
+    const { backlog, byIndex } = await measure();
+    expect(backlog).toMatchObject({ dueRows: 0, dueRowsExact: true });
+    expect(byIndex).toBe(0);
+  });
+
+  it('is not walked through for rows whose marker says never', async () => {
+    await db.sql`update app.items set deleted_at = '-infinity'`;
+    await db.sql`vacuum analyze app.items`;
+    expect(await measure()).toMatchObject({
+      backlog: { dueRows: 0, dueRowsExact: true },
+      byScan: 0,
+      byIndex: 0,
+    });
+  });
+
   it('is known to have grown since it was analyzed, so that the brake does not take it for a small one', async () => {
     await db.sql.unsafe(`
       truncate app.items;

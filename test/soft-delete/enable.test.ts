@@ -456,6 +456,19 @@ describe('rows that a flag marked before there was a time', () => {
     expect(await events()).toEqual([]);
   });
 
+  it('are deleted now, not when they were before, where they kept the time when they came back', async () => {
+    await db.sql.unsafe(`
+      alter table app.notes disable trigger user;
+      update app.notes set deleted_at = '2026-01-02T12:00Z' where not gone;
+      alter table app.notes enable trigger user;
+      update app.notes set gone = true where not gone;
+    `);
+    const [row] = await db.sql`
+      select deleted_at > now() - interval '1 hour' as "isNow" from app.notes where id = 4`;
+    expect(row?.isNow).toBe(true);
+    expect(await events()).toEqual([{ action: 'delete', rows: 1 }]);
+  });
+
   it('take a time once, which is for the owner to say, and come back like others', async () => {
     await db.sql`update app.notes set deleted_at = '2026-01-02T12:00Z' where id = 1`;
     await db.sql`update app.notes set deleted_at = '2026-03-04T12:00Z' where id = 1`;

@@ -63,7 +63,8 @@ begin
     );
   end if;
   select sum(pg_relation_size(l) / current_setting('block_size')::integer) into pages from unnest(leaves) l;
-  if sample_due and pages > greatest(few_pages, dead / 4) then
+  -- Where a flag decides, too, an index of the marker may be walked from end to end.
+  if sample_due and policy.flag_column is null and pages > greatest(few_pages, dead / 4) then
     -- Of most tables nothing is due, and how many rows these have, a purge need not know to the row.
     -- The brake asks for it all the same, so it grows with the file, as for the planner.
     select round(sum(c.reltuples / nullif(c.relpages, 0) * l.pages)) into total_rows
@@ -76,7 +77,8 @@ begin
     if total_rows is not null and not exists (
       select from unnest(leaves) l
       where nightshift.marker_walk(l, policy.marker_column, due) is distinct from 'index'
-        or nightshift.has_due_rows(l, policy.marker_column, due)
+        -- It begins behind the rows whose marker says never.
+        or nightshift.has_due_rows(l, policy.marker_column, format('%s and r.%I > %L', due, policy.marker_column, '-infinity'))
     ) then
       return jsonb_build_object(
         'dueRows', 0,
@@ -142,4 +144,4 @@ end;
 $$;
 
 comment on function nightshift.measure_backlog is
-  'How many rows of a policy are due, out of how many. A table of up to 32 MB is counted in one scan. Of a larger one, due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once, and all of one with more than 200,000 dead rows are, and where the index of the marker says that none is due, the total is what the statistics say. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';
+  'How many rows of a policy are due, out of how many. A table of up to 32 MB is counted in one scan. Of a larger one, due rows are counted exactly while budget_ms lasts (default 300; 1000 for more than 32 partitions), then estimated from about 1,000 random pages, as is the total (of more than 32 partitions see measure_leaves); sample_due: more than about 20,000 due rows of such a table are estimated at once, and all of one with more than 200,000 dead rows are, and where the index of the marker alone says that none is due, the total is what the statistics say. The Exact flags say which. overdueSeconds: how long the oldest due row has been due.';

@@ -38,7 +38,10 @@ begin
   after := to_jsonb(new);
   -- A row that row level security hides once it is deleted could not be written: its policies look at the new row, too.
   perform set_config('nightshift.show_deleted', 'on', true);
-  deleted_at := case when may_say then (after ->> tg_argv[1])::timestamptz end;
+  -- Beside a flag, a row may have kept the time of an earlier deletion; with that, it would be due at once.
+  if may_say and after -> tg_argv[1] is distinct from to_jsonb(old) -> tg_argv[1] then
+    deleted_at := (after ->> tg_argv[1])::timestamptz;
+  end if;
   -- What the id of an operation cannot say, no deletion had.
   if deleted_at is null or not deleted_at between '1970-01-01' and '9999-12-31' then
     deleted_at := statement_timestamp();

@@ -8,12 +8,13 @@ export const systemClock: Clock = { nowMs: () => Date.now() };
 
 /** How long a run may still work. */
 export interface Deadline {
+  /** Whole milliseconds, since no timeout of a request takes others. */
   remainingMs(): number;
 }
 
 export function deadlineIn(clock: Clock, budgetMs: number): Deadline {
   const endMs = clock.nowMs() + budgetMs;
-  return { remainingMs: () => endMs - clock.nowMs() };
+  return { remainingMs: () => Math.floor(endMs - clock.nowMs()) };
 }
 
 export function pause(ms: number): Promise<void> {

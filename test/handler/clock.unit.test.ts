@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { deadlineIn } from '../../functions/_shared/clock.ts';
+import { deadlineIn, timeMs } from '../../functions/_shared/clock.ts';
 
 it('counts what remains in whole milliseconds, as a timeout of a request has to be', () => {
-  const start = Date.UTC(2026, 0, 1);
+  const start = timeMs('2026-01-01T00:00:00Z');
   let now = start;
   const deadline = deadlineIn({ nowMs: () => now }, 5_399.1);
   expect(() => AbortSignal.timeout(deadline.remainingMs())).not.toThrow();

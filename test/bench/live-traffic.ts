@@ -29,8 +29,10 @@ async function session(n: number, running: { isOver: boolean }): Promise<void> {
   for (let dueMs = performance.now() + (n * everyMs) / sessions; ; dueMs += everyMs) {
     await new Promise((resolve) => setTimeout(resolve, Math.max(dueMs - performance.now(), 0)));
     if (running.isOver) return;
+    // A timer leaves out fractions of a millisecond, and so may be early.
+    const startedMs = performance.now();
     await transact();
-    latenciesMs.push(performance.now() - dueMs);
+    latenciesMs.push(performance.now() - Math.min(dueMs, startedMs));
   }
 }
 

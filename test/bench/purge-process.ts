@@ -1,14 +1,17 @@
+import { text } from 'node:stream/consumers';
 import { deadlineIn, systemClock } from '../../functions/_shared/clock.ts';
 import { silentLog } from '../../functions/_shared/log.ts';
 import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import { job } from '../../functions/retention-purge/job.ts';
 
-/** Runs the purge in a process of its own, as a function would, and prints what it took. */
+/** Runs the purge in a process of its own, as a function would, once it has loaded and its input has ended, and prints what it took. */
 const { SUPABASE_URL: url = '', SUPABASE_SECRET_KEY: secretKey = '', PACE: pace } = process.env;
 const deadline = deadlineIn(systemClock, 600_000);
 const batchMs: number[] = [];
 
+console.log();
+await text(process.stdin);
 const startedMs = performance.now();
 const { run } = await runJob(
   job,

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createClient } from '@supabase/supabase-js';
@@ -201,8 +202,9 @@ async function countDue(sql: postgres.Sql): Promise<number> {
   return row?.n;
 }
 
-export async function runProcess(stack: Stack, pace = 'gentle') {
-  const { stdout } = await promisify(execFile)(
+/** What a function loads when it starts is no load on the server of the database: `begin` is called when that is done. */
+export async function runProcess(stack: Stack, pace = 'gentle', begin = () => {}) {
+  const running = promisify(execFile)(
     process.execPath,
     [fileURLToPath(new URL('purge-process.ts', import.meta.url))],
     {
@@ -214,6 +216,11 @@ export async function runProcess(stack: Stack, pace = 'gentle') {
       },
     },
   );
+  const { stdin, stdout: loaded } = running.child;
+  if (loaded) await Promise.race([once(loaded, 'data'), running]);
+  begin();
+  stdin?.end();
+  const { stdout } = await running;
   const output = processOutput.parse(JSON.parse(stdout));
   if (output.status !== 'succeeded' || output.report.rowsLeft !== 0) {
     throw new Error(`The purge ended ${output.status} with ${output.report.rowsLeft} rows left.`);

@@ -254,19 +254,23 @@ describe('a query that was harmless when it was declared', () => {
 
   it('is not run again when a stranger has meanwhile made a function that its call fits better', async () => {
     await db.sql.unsafe(`
-      create function app.slow(n numeric) returns numeric language plpgsql stable as 'begin perform pg_sleep(0.4); return n; end';
+      create function app.slow(n numeric) returns numeric language plpgsql stable as
+        'begin perform pg_advisory_xact_lock_shared(4343); return n; end';
       grant create, usage on schema app to key_query_stranger;`);
     await add('slow', 'select app.slow(1)');
+    const keeper = db.connect();
+    await keeper`select pg_advisory_lock(4343)`;
     const checked = check();
     await until('it is run', async () => {
       const rows = await db.sql`
-        select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`;
+        select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`;
       return rows.length > 0;
     });
     await db.sql.unsafe(`
       set role key_query_stranger;
       create function app.slow(n integer) returns integer language sql stable as 'select n';
       reset role;`);
+    await keeper`select pg_advisory_unlock(4343)`;
     await checked;
     expect(await failures()).toEqual([{ failure: 'NS422', runs: 1 }]);
     await db.sql.unsafe('drop function app.slow(integer), app.slow(numeric)');

@@ -3733,6 +3733,7 @@ export type Database = {
       purge_batch: {
         Args: {
           assess?: boolean
+          batch_ms?: number
           batch_rows: number
           closure_rows?: number
           fence: number
@@ -3780,6 +3781,7 @@ export type Database = {
       }
       purge_slices: {
         Args: {
+          batch_ms: number
           batch_rows: number
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]

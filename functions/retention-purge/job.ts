@@ -2,7 +2,7 @@ import { NightshiftError, repeatLook } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
-import { measureAfter, measureAll, type Purged, purgeTable } from './purge.ts';
+import { type Measured, measureAfter, measureAll, type Purged, purgeTable } from './purge.ts';
 import { countMetrics, nothingPurged, reportOf, stepOf } from './report.ts';
 import { braked, runStatus } from './rules.ts';
 import {
@@ -30,8 +30,10 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
   const plan = await rpc.call('plan_retention_purge', args, purgePlan, { retry: repeatLook });
 
   const purged: Purged[] = [];
-  for (const { policy, before } of await measureAll(context, plan.policies)) {
-    purged.push(await purgeMeasured(context, input, policy, before));
+  const measured = await measureAll(context, plan.policies);
+  for (const [n, { policy, before }] of measured.entries()) {
+    const dueRowsBehind = dueRowsOf(measured.slice(n + 1));
+    purged.push(await purgeMeasured(context, input, policy, before, dueRowsBehind));
   }
   return conclude(context, input, purged, plan.disabled);
 }
@@ -41,13 +43,20 @@ async function purgeMeasured(
   { pace }: PurgeInput,
   policy: Policy,
   before: MeasuredTable | NightshiftError,
+  dueRowsBehind: number,
 ): Promise<Purged> {
   const untouched = { policy, outOfTime: false, durationMs: 0 };
   if (isStop(before)) return { ...untouched, outOfTime: true };
   if (before instanceof NightshiftError) return { ...untouched, error: before };
   if (policy.refusal)
     return { ...untouched, before, error: braked(policy.relation, policy.refusal) };
-  return purgeTable(context, policy, before, pace);
+  return purgeTable(context, policy, before, pace, dueRowsBehind);
+}
+
+function dueRowsOf(measured: readonly Measured[]): number {
+  let rows = 0;
+  for (const { before } of measured) rows += before instanceof NightshiftError ? 0 : before.dueRows;
+  return rows;
 }
 
 async function conclude(

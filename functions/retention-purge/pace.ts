@@ -7,8 +7,17 @@ export interface Pause {
   why: string;
 }
 
-/** With so many others at work, or with any trouble, the purge takes a tenth of the time. */
-const longestPauseInBatches = 9;
+/** How long a batch should take. Users do not notice locks that are held for a fifth of a second. */
+export const usualBatchMs = 200;
+/** Beside others at work, while there is time. */
+export const shortBatchMs = 50;
+
+/** While there is time, the purge takes a twenty-fifth of it: the slowest hundredth of what others do hardly changes. */
+const gentlePauseInBatches = 24;
+/** Else, with so many others at work, or with any trouble, it takes a tenth of the time. */
+const longestTurnInBatches = 9;
+/** Of the time that is left to a run, so much may go to work and pauses as they are reckoned; its tables differ. */
+const reckonedShare = 0.5;
 /** Locks are not held during a pause, but a run must see a cancel, and renew its lease. */
 const longestPauseMs = 5_000;
 
@@ -19,8 +28,8 @@ const muchWal = 0.4;
 const slowAnswer = { timesQuickest: 4, ms: 40 };
 
 /**
- * Leaves others the time that is theirs: with n sessions at work beside it, the purge takes one turn of n + 1. It holds
- * back more where it may be a burden to them.
+ * Leaves others the time that is theirs: as much as there is time for, and at least as if all took turns. With n sessions
+ * at work beside it, the purge then takes one turn of n + 1, and fewer where it may be a burden to them.
  */
 export function pauseAfter(
   durationMs: number,
@@ -30,6 +39,8 @@ export function pauseAfter(
     overheadMs: number;
     quickestMs: number;
   },
+  /** How long each pause could be, in batches, for the run to end in time. */
+  roomInBatches: number,
 ): Pause | undefined {
   // On an idle server they cost nobody anything.
   const isFelt = pressure.sessionsAtWork > 0;
@@ -42,10 +53,11 @@ export function pauseAfter(
     [isFelt && isSlow, 'answers that take longer than before'],
   ];
   const trouble = troubles.find(([applies]) => applies)?.[1];
-  const batches = trouble
-    ? longestPauseInBatches
-    : Math.min(pressure.sessionsAtWork, longestPauseInBatches);
-  if (batches === 0) return undefined;
+  if (!trouble && !isFelt) return undefined;
+  const turns = trouble
+    ? longestTurnInBatches
+    : Math.min(pressure.sessionsAtWork, longestTurnInBatches);
+  const batches = Math.max(turns, Math.min(roomInBatches, gentlePauseInBatches));
   return {
     ms: Math.min(batches * durationMs, longestPauseMs),
     why: trouble ?? 'other sessions at work',
@@ -54,22 +66,41 @@ export function pauseAfter(
 
 /** The pauses of one table. */
 export class Pauses {
+  /** Of this table, and of those behind it, which need time as well. */
+  readonly #dueRows: number;
   #quickestMs = Number.POSITIVE_INFINITY;
+  #workedMs = 0;
   readonly #msByReason = new Map<string, number>();
+  /** Until the first batch has ended, nobody knows who else is at work. */
+  batchMs = shortBatchMs;
+
+  constructor(dueRows: number) {
+    this.#dueRows = dueRows;
+  }
 
   /** Waits as long as it is right after this batch, and never longer than there is time. */
   async makeAfter(
     { durationMs, pressure }: Pick<PurgedBatch, 'durationMs' | 'pressure'>,
-    { elapsedMs, spareMs }: { elapsedMs: number; spareMs: number },
+    { elapsedMs, spareMs, rowsDone }: { elapsedMs: number; spareMs: number; rowsDone: number },
   ): Promise<void> {
     const overheadMs = Math.max(elapsedMs - durationMs, 0);
     this.#quickestMs = Math.min(this.#quickestMs, overheadMs);
-    const due =
-      pressure && pauseAfter(durationMs, pressure, { overheadMs, quickestMs: this.#quickestMs });
+    this.#workedMs += elapsedMs;
+    const room = this.#roomInBatches(spareMs, rowsDone);
+    const answer = { overheadMs, quickestMs: this.#quickestMs };
+    const due = pressure && pauseAfter(durationMs, pressure, answer, room);
+    this.batchMs = due && room >= gentlePauseInBatches ? shortBatchMs : usualBatchMs;
     const ms = Math.min(due?.ms ?? 0, spareMs);
     if (!due || ms <= 0) return;
     await pause(ms);
     this.#msByReason.set(due.why, (this.#msByReason.get(due.why) ?? 0) + ms);
+  }
+
+  /** None while it cannot be reckoned: before any row is done, and when there are more than were counted. */
+  #roomInBatches(spareMs: number, rowsDone: number): number {
+    const left = this.#dueRows - rowsDone;
+    if (rowsDone <= 0 || left <= 0) return 0;
+    return (spareMs * reckonedShare) / ((this.#workedMs / rowsDone) * left);
   }
 
   get pacedMs(): number {

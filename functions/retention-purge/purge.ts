@@ -3,7 +3,7 @@ import { NightshiftError, rethrowIfFatal, retryPolicy, timedOut } from '../_shar
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
-import { Pauses } from './pace.ts';
+import { Pauses, usualBatchMs } from './pace.ts';
 import type { TableResults } from './report.ts';
 import {
   braked,
@@ -24,9 +24,11 @@ import {
   type MeasuredTable,
   measuredTable,
   measuredTables,
+  noTotals,
   type Policy,
   type PurgeInput,
   purgedBatch,
+  purgeProgress,
 } from './schema.ts';
 
 /** What this attempt did with one table. The totals of the run are in the ledger. */
@@ -103,11 +105,13 @@ export async function purgeTable(
   policy: Policy,
   before: MeasuredTable,
   pace: PurgeInput['pace'],
+  /** Of the tables whose turn comes later. */
+  dueRowsBehind: number,
 ): Promise<Purged> {
   const { clock } = context;
   if (nothingDue(before)) return { policy, before, durationMs: 0, outOfTime: false };
   const startedMs = clock.nowMs();
-  const pauses = pace === 'gentle' ? new Pauses() : undefined;
+  const pauses = pace === 'gentle' ? new Pauses(before.dueRows + dueRowsBehind) : undefined;
   const end =
     (before.assess ? await walk(context, policy, before, { assess: true, pauses }) : undefined) ??
     (await walk(context, policy, before, { assess: false, pauses }));
@@ -129,11 +133,16 @@ async function walk(
     : firstBatchRows;
   let lastMs = 0;
   let leavesUndecided = false;
+  const rowsDoneBefore = assess
+    ? 0
+    : rowsDecided(purgeProgress.parse(run.progress).steps[relation] ?? noTotals);
   while (spareMs(deadline.remainingMs(), lastMs) > 0) {
+    const batchMs = pauses?.batchMs ?? usualBatchMs;
     const args = {
       ...leaseOf(run),
       relation,
       batch_rows: rows,
+      batch_ms: batchMs,
       assess,
       ...(leavesUndecided ? { closure_rows: 1 } : {}),
     };
@@ -153,10 +162,11 @@ async function walk(
       if (batch.done) return assess ? undefined : {};
       // One that followed a long chain of references says little of how long the next will take.
       if (!batch.bySlices && batch.rowsReached <= rows)
-        rows = nextBatchRows(rows, batch.durationMs);
+        rows = nextBatchRows(rows, batch.durationMs, batchMs);
       await pauses?.makeAfter(batch, {
         elapsedMs: clock.nowMs() - calledMs,
         spareMs: spareMs(deadline.remainingMs(), lastMs),
+        rowsDone: rowsDecided(batch.step) - rowsDoneBefore,
       });
     } catch (thrown) {
       if (isStop(thrown)) break;

@@ -1,13 +1,11 @@
 import { NightshiftError, retryPolicy, timedOut } from '../_shared/errors.ts';
 import { callOf } from '../_shared/fix.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
+import { usualBatchMs } from './pace.ts';
 import type { Backlog, MeasuredTable, Policy, PurgeStep, PurgeTotals } from './schema.ts';
 
 /** Small enough for any table; ten batches later it can be large. */
 export const firstBatchRows = 1_000;
-
-/** Users do not notice locks that are held for a quarter of a second. */
-export const targetBatchMs = 250;
 
 /** Keeps the row addresses of a batch within 3 MB of the server's memory. */
 const maxBatchRows = 500_000;
@@ -17,8 +15,8 @@ const maxBatchRows = 500_000;
  * towards 95%: downwards at once, upwards by at most a fifth. Far below the target it doubles or quadruples, which does
  * not overshoot even if the cost grows faster than the size.
  */
-export function nextBatchRows(rows: number, durationMs: number): number {
-  const efficiency = durationMs / targetBatchMs;
+export function nextBatchRows(rows: number, durationMs: number, targetMs: number): number {
+  const efficiency = durationMs / targetMs;
   if (efficiency >= 0.9 && efficiency <= 0.95) return rows;
   const growth = efficiency < 0.1 ? 4 : efficiency < 0.4 ? 2 : 1.2;
   return clampRows(rows * Math.min(0.95 / efficiency, growth));
@@ -69,7 +67,7 @@ export function countFits(remainingMs: number): boolean {
 
 /** How much time is left beside one more batch, even if that took four times as long as the last one, or as it should. */
 export function spareMs(remainingMs: number, lastMs: number): number {
-  return remainingMs - closingMs - 4 * Math.max(lastMs, targetBatchMs);
+  return remainingMs - closingMs - 4 * Math.max(lastMs, usualBatchMs);
 }
 
 /** So many are asked again, one by one, when one of them cannot be measured. */

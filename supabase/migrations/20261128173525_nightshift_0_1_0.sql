@@ -14489,7 +14489,8 @@ create or replace function nightshift.purge_batch(
   relation text,
   batch_rows integer,
   assess boolean default false,
-  closure_rows integer default null
+  closure_rows integer default null,
+  batch_ms integer default 200
 )
 returns jsonb
 language plpgsql
@@ -14538,6 +14539,14 @@ begin
       hint = 'batch_rows is about how many rows a batch looks at; begin with 1000, and leave closure_rows out.';
   end if;
 
+  -- Others that need a row of it wait for as long.
+  if batch_ms is null or batch_ms not between 1 and 1000 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('batch_ms must be 1 to 1000, not %s', coalesce(batch_ms::text, 'null')),
+      hint = 'It is about how long a batch deletes slice by slice; leave it out for 200.';
+  end if;
+
   run := nightshift.hold_run(run_id, fence);
   -- Triggers of the application can tell a purge from a user.
   perform set_config('nightshift.run_id', run.id::text, true);
@@ -14573,7 +14582,7 @@ begin
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null, s.seeds into step, by_slices, seeds
-    from nightshift.purge_slices(run, policy, batch_rows, step) s;
+    from nightshift.purge_slices(run, policy, batch_rows, batch_ms, step) s;
     run.progress := run.progress || jsonb_build_object(
       section, coalesce(run.progress -> section, '{}') || jsonb_build_object(policy.relation::text, step));
   end if;
@@ -14650,7 +14659,7 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 0.5 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. batch_ms: about how long a batch deletes where rows go slice by slice, default 200, 1000 at most. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 0.5 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';
 
 -- supabase/schema/retention/purge_keys.sql
 
@@ -14817,6 +14826,7 @@ create or replace function nightshift.purge_slices(
   run nightshift.runs,
   policy nightshift.retention_policies,
   batch_rows integer,
+  batch_ms integer,
   inout step jsonb,
   out deleted_rows bigint,
   out seeds nightshift.row_set[]
@@ -14825,10 +14835,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Users do not notice locks that are held for so long.
-  batch_ms constant numeric := 200;
   -- What is lost when a row turns out to be in use.
-  slice_ms constant numeric := 50;
+  slice_ms constant numeric := least(50, batch_ms);
   started constant timestamptz := clock_timestamp();
   due text;
   cursor jsonb := step -> 'cursor';
@@ -14948,7 +14956,7 @@ end;
 $$;
 
 comment on function nightshift.purge_slices is
-  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, may not go unseen, or one of them is in use.';
+  'Deletes due rows of a policy slice by slice after step.cursor, for about batch_ms, as long as they need no look at each (see may_go_unseen), and counts them in step. seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, may not go unseen, or one of them is in use.';
 
 -- supabase/schema/retention/purge_waits.sql
 
@@ -27407,7 +27415,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ec23769bbbbfbc28876b24e5b847bdd672b31f081f5b9302b174929e3e6d1180', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c2d23893af0191411f22b519622c0e35a83c7a16021c83e7962ab0a2ac838456', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -19,7 +19,7 @@ import {
 const rows = 1_000_000;
 const rounds = 3;
 const warmMs = 1_500;
-const aloneMs = 4_000;
+const aloneMs = 8_000;
 
 type Way = 'alone' | 'plainDelete' | 'limitLoop' | 'nightshift' | 'nightshiftFull';
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
+import { usualBatchMs } from '../../functions/retention-purge/pace.ts';
 import { stepOf, type TableResults } from '../../functions/retention-purge/report.ts';
 import {
   firstBatchRows,
@@ -7,7 +8,6 @@ import {
   nextBatchRows,
   runStatus,
   spareMs,
-  targetBatchMs,
 } from '../../functions/retention-purge/rules.ts';
 import {
   type MeasuredTable,
@@ -41,29 +41,29 @@ const backlog = (
 
 describe('the batch size', () => {
   it('stays when the batch took 90 to 95% of the target', () => {
-    expect(nextBatchRows(5_000, targetBatchMs * 0.92)).toBe(5_000);
+    expect(nextBatchRows(5_000, usualBatchMs * 0.92, usualBatchMs)).toBe(5_000);
   });
 
   it('quadruples or doubles while far below the target, then grows by at most a fifth', () => {
-    expect(nextBatchRows(firstBatchRows, 1)).toBe(4_000);
-    expect(nextBatchRows(firstBatchRows, targetBatchMs * 0.2)).toBe(2_000);
-    expect(nextBatchRows(firstBatchRows, targetBatchMs * 0.5)).toBe(1_200);
+    expect(nextBatchRows(firstBatchRows, 1, usualBatchMs)).toBe(4_000);
+    expect(nextBatchRows(firstBatchRows, usualBatchMs * 0.2, usualBatchMs)).toBe(2_000);
+    expect(nextBatchRows(firstBatchRows, usualBatchMs * 0.5, usualBatchMs)).toBe(1_200);
   });
 
   it('shrinks in proportion after a slow one', () => {
-    expect(nextBatchRows(10_000, targetBatchMs * 2)).toBe(4_750);
+    expect(nextBatchRows(10_000, usualBatchMs * 2, usualBatchMs)).toBe(4_750);
   });
 
   it('never leaves 1 to 500,000 rows', () => {
-    expect(nextBatchRows(1, 60_000)).toBe(1);
-    expect(nextBatchRows(500_000, 1)).toBe(500_000);
+    expect(nextBatchRows(1, 60_000, usualBatchMs)).toBe(1);
+    expect(nextBatchRows(500_000, 1, usualBatchMs)).toBe(500_000);
   });
 
   it('settles on the target within thirty batches when time is proportional to rows', () => {
     let rows = firstBatchRows;
-    for (let batch = 0; batch < 30; batch++) rows = nextBatchRows(rows, rows / 80);
-    expect(rows / 80).toBeGreaterThan(targetBatchMs * 0.85);
-    expect(rows / 80).toBeLessThan(targetBatchMs * 1.05);
+    for (let batch = 0; batch < 30; batch++) rows = nextBatchRows(rows, rows / 80, usualBatchMs);
+    expect(rows / 80).toBeGreaterThan(usualBatchMs * 0.85);
+    expect(rows / 80).toBeLessThan(usualBatchMs * 1.05);
   });
 
   it('halves on a timeout, down to one row and no further', () => {
@@ -76,7 +76,7 @@ describe('the deadline', () => {
   it('stops before a batch that might not fit', () => {
     expect(spareMs(10_000, 250)).toBeGreaterThan(0);
     expect(spareMs(10_000, 4_000)).toBeLessThan(0);
-    expect(spareMs(1_999, 0)).toBeLessThan(0);
+    expect(spareMs(1_799, 0)).toBeLessThan(0);
   });
 });
 

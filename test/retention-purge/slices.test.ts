@@ -197,6 +197,25 @@ describe('rows that may go unseen', () => {
   });
 });
 
+it('a batch ends when its time is over, and nothing is lost between short ones', async () => {
+  await createItems();
+  const short = await beginBatches(db.sql, items);
+  expect((await short.batch(batchRows, 1)).done).toBe(false);
+  expect(short.largest).toBeLessThan(dueCount / 2);
+  for (let done = false; !done; ) ({ done } = await short.batch(batchRows, 1));
+  expect(await short.finish()).toMatchObject({ rowsPurged: dueCount });
+  expect(await idsOf(db.sql, items)).toEqual(live);
+});
+
+it.each([0, 1_001, null])('a batch of %s ms is refused', async (ms) => {
+  await createItems();
+  const { batch } = await beginBatches(db.sql, items);
+  await expect(batch(batchRows, ms as never)).rejects.toMatchObject({
+    code: 'NS422',
+    hint: expect.stringContaining('leave it out for 200'),
+  });
+});
+
 describe('rows that have to be looked at', () => {
   it.each([
     [

@@ -14,9 +14,9 @@ export async function beginBatches(sql: Sql, relation: string) {
   return {
     /** How many rows a batch deleted at most. */
     largest: 0,
-    async batch(rows = batchRows) {
+    async batch(rows = batchRows, ms = 200) {
       const [row] = await sql`
-        select nightshift.purge_batch(${id}, ${fence}, ${relation}, ${rows}) as batch`;
+        select nightshift.purge_batch(${id}, ${fence}, ${relation}, ${rows}, batch_ms => ${ms}) as batch`;
       this.largest = Math.max(this.largest, row?.batch.step.rowsPurged - purged);
       purged = row?.batch.step.rowsPurged;
       return row?.batch;

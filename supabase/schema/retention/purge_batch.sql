@@ -11,7 +11,8 @@ create or replace function nightshift.purge_batch(
   relation text,
   batch_rows integer,
   assess boolean default false,
-  closure_rows integer default null
+  closure_rows integer default null,
+  batch_ms integer default 200
 )
 returns jsonb
 language plpgsql
@@ -60,6 +61,14 @@ begin
       hint = 'batch_rows is about how many rows a batch looks at; begin with 1000, and leave closure_rows out.';
   end if;
 
+  -- Others that need a row of it wait for as long.
+  if batch_ms is null or batch_ms not between 1 and 1000 then
+    raise exception using
+      errcode = 'NS422',
+      message = format('batch_ms must be 1 to 1000, not %s', coalesce(batch_ms::text, 'null')),
+      hint = 'It is about how long a batch deletes slice by slice; leave it out for 200.';
+  end if;
+
   run := nightshift.hold_run(run_id, fence);
   -- Triggers of the application can tell a purge from a user.
   perform set_config('nightshift.run_id', run.id::text, true);
@@ -95,7 +104,7 @@ begin
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null, s.seeds into step, by_slices, seeds
-    from nightshift.purge_slices(run, policy, batch_rows, step) s;
+    from nightshift.purge_slices(run, policy, batch_rows, batch_ms, step) s;
     run.progress := run.progress || jsonb_build_object(
       section, coalesce(run.progress -> section, '{}') || jsonb_build_object(policy.relation::text, step));
   end if;
@@ -172,4 +181,4 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 0.5 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. batch_ms: about how long a batch deletes where rows go slice by slice, default 200, 1000 at most. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 0.5 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';

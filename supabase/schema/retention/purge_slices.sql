@@ -2,6 +2,7 @@ create or replace function nightshift.purge_slices(
   run nightshift.runs,
   policy nightshift.retention_policies,
   batch_rows integer,
+  batch_ms integer,
   inout step jsonb,
   out deleted_rows bigint,
   out seeds nightshift.row_set[]
@@ -10,10 +11,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Users do not notice locks that are held for so long.
-  batch_ms constant numeric := 200;
   -- What is lost when a row turns out to be in use.
-  slice_ms constant numeric := 50;
+  slice_ms constant numeric := least(50, batch_ms);
   started constant timestamptz := clock_timestamp();
   due text;
   cursor jsonb := step -> 'cursor';
@@ -133,4 +132,4 @@ end;
 $$;
 
 comment on function nightshift.purge_slices is
-  'Deletes due rows of a policy slice by slice after step.cursor, for about 200 ms, as long as they need no look at each (see may_go_unseen), and counts them in step. seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, may not go unseen, or one of them is in use.';
+  'Deletes due rows of a policy slice by slice after step.cursor, for about batch_ms, as long as they need no look at each (see may_go_unseen), and counts them in step. seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, may not go unseen, or one of them is in use.';

@@ -3434,6 +3434,7 @@ export type Database = {
           flag_column: unknown
           leaf: unknown
           marker_column: unknown
+          rest: boolean
           size: number
         }
         Returns: Record<string, unknown>
@@ -4150,6 +4151,17 @@ export type Database = {
           seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Record<string, unknown>
+      }
+      rest_of_walk: {
+        Args: {
+          cursor: Json
+          due: string
+          leaf: unknown
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          step: Json
+        }
+        Returns: number
       }
       restore: {
         Args: {

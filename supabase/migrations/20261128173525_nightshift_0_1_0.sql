@@ -13874,6 +13874,7 @@ create or replace function nightshift.next_slice(
   due text,
   cursor jsonb,
   size bigint,
+  rest boolean,
   out slice text,
   out ends text,
   out is_last boolean
@@ -13906,6 +13907,16 @@ begin
   if after::timestamp < (cursor ->> 'inUseUntil')::timestamp then
     return;
   end if;
+  if rest then
+    execute format(
+      'select r.%1$I::text from only %2$s r where (%3$s) and r.%1$I > %4$L order by r.%1$I desc limit 1',
+      marker_column, nightshift.trusted_name(leaf), due, after
+    ) into ends;
+    is_last := true;
+    ends := coalesce(ends, after);
+    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends);
+    return;
+  end if;
   -- Each marker value once, so that the next slice can begin strictly after the last one.
   execute format(
     'select count(*), max(c.marker)::text from (
@@ -13927,7 +13938,7 @@ end;
 $$;
 
 comment on function nightshift.next_slice is
-  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at.';
+  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at. rest: by the index of the marker alone, one slice of all that is left, which spares the look for its end.';
 
 -- supabase/schema/retention/note_assessment.sql
 
@@ -14849,6 +14860,8 @@ declare
   first_size bigint;
   size bigint;
   reckoned bigint;
+  -- How many rows the time that is left to the batch is reckoned to be enough for.
+  affordable bigint;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
   bounds record;
@@ -14896,10 +14909,15 @@ begin
       first_size := case when cursor ->> 'mode' = 'sweep' then 64 when with_children.deletes is null then 2000 else 200 end;
       -- Where rows take long, as with many children, the next batch need not find out again.
       size := least(size, first_size, (cursor ->> 'size')::bigint);
+      affordable := 0;
     end if;
 
     slice_started := clock_timestamp();
-    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, policy.flag_column, due, cursor, size) n;
+    select n.* into bounds from nightshift.next_slice(
+      leaf, policy.marker_column, policy.flag_column, due, cursor, size,
+      cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
+        and nightshift.rest_of_walk(run, policy, leaf, due, cursor, step) <= affordable
+    ) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
       leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), bounds.slice,
@@ -14940,6 +14958,7 @@ begin
         'null'
       );
     else
+      affordable := size * greatest(batch_ms - spent_ms, 0) / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0);
       -- At least one, also where the clock was set back meanwhile.
       reckoned := greatest(1, ceil(size * least(4, slice_ms / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0))));
       cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size));
@@ -16032,6 +16051,40 @@ $$;
 
 comment on function nightshift.resolve_references is
   'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+
+-- supabase/schema/retention/rest_of_walk.sql
+
+create or replace function nightshift.rest_of_walk(
+  run nightshift.runs,
+  policy nightshift.retention_policies,
+  leaf regclass,
+  due text,
+  cursor jsonb,
+  step jsonb
+)
+returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+as $$
+declare
+  counted constant bigint := (run.progress #>> array['backlogs', policy.relation::text, 'dueRows'])::bigint;
+  plan jsonb;
+begin
+  if counted is null then
+    return null;
+  end if;
+  execute format(
+    'explain (format json) select from only %2$s r where (%3$s) and r.%1$I > %4$L',
+    policy.marker_column, nightshift.trusted_name(leaf), due, cursor ->> 'after'
+  ) into plan;
+  -- Each of the two may be wrong: statistics are old, and rows that lie together are missed by a sample.
+  return greatest((plan #>> '{0,Plan,Plan Rows}')::bigint, counted - (step ->> 'rowsPurged')::bigint);
+end;
+$$;
+
+comment on function nightshift.rest_of_walk is
+  'About how many due rows a leaf has behind cursor.after: what Postgres expects there, or what the run has counted or estimated less what it has deleted, whichever is more. Null when the run has not measured the table.';
 
 -- supabase/schema/retention/retention_warnings.sql
 
@@ -27415,7 +27468,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c2d23893af0191411f22b519622c0e35a83c7a16021c83e7962ab0a2ac838456', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '903d0adee5485d4b30707a29a191db52f2119ec394bcbb1dd0a2882a26187c75', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -27496,23 +27549,23 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
   require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
-  resolve_references, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,
-  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_by_hand,
-  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event,
-  secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook,
-  sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice,
-  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
-  soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold,
-  stamp_retired, start_operation, status, status_headline, status_health, status_jobs, status_partitions,
-  status_queries, status_retention, status_run, status_section, status_trends, status_views, stay_released,
-  subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum,
-  take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
-  trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
-  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
-  user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state,
-  vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads,
-  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
+  resolve_references, rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys,
+  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
+  retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since,
+  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules,
+  seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold,
+  set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only, soft_delete,
+  soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
+  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
+  sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
+  status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
+  stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends,
+  tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs,
+  trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts,
+  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
+  use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies,
+  vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of,
+  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
   warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
   why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
   xmin_holder

@@ -5,6 +5,7 @@ create or replace function nightshift.next_slice(
   due text,
   cursor jsonb,
   size bigint,
+  rest boolean,
   out slice text,
   out ends text,
   out is_last boolean
@@ -37,6 +38,16 @@ begin
   if after::timestamp < (cursor ->> 'inUseUntil')::timestamp then
     return;
   end if;
+  if rest then
+    execute format(
+      'select r.%1$I::text from only %2$s r where (%3$s) and r.%1$I > %4$L order by r.%1$I desc limit 1',
+      marker_column, nightshift.trusted_name(leaf), due, after
+    ) into ends;
+    is_last := true;
+    ends := coalesce(ends, after);
+    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends);
+    return;
+  end if;
   -- Each marker value once, so that the next slice can begin strictly after the last one.
   execute format(
     'select count(*), max(c.marker)::text from (
@@ -58,4 +69,4 @@ end;
 $$;
 
 comment on function nightshift.next_slice is
-  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at.';
+  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at. rest: by the index of the marker alone, one slice of all that is left, which spares the look for its end.';

@@ -25,6 +25,8 @@ declare
   first_size bigint;
   size bigint;
   reckoned bigint;
+  -- How many rows the time that is left to the batch is reckoned to be enough for.
+  affordable bigint;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
   bounds record;
@@ -72,10 +74,15 @@ begin
       first_size := case when cursor ->> 'mode' = 'sweep' then 64 when with_children.deletes is null then 2000 else 200 end;
       -- Where rows take long, as with many children, the next batch need not find out again.
       size := least(size, first_size, (cursor ->> 'size')::bigint);
+      affordable := 0;
     end if;
 
     slice_started := clock_timestamp();
-    select n.* into bounds from nightshift.next_slice(leaf, policy.marker_column, policy.flag_column, due, cursor, size) n;
+    select n.* into bounds from nightshift.next_slice(
+      leaf, policy.marker_column, policy.flag_column, due, cursor, size,
+      cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
+        and nightshift.rest_of_walk(run, policy, leaf, due, cursor, step) <= affordable
+    ) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
       leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), bounds.slice,
@@ -116,6 +123,7 @@ begin
         'null'
       );
     else
+      affordable := size * greatest(batch_ms - spent_ms, 0) / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0);
       -- At least one, also where the clock was set back meanwhile.
       reckoned := greatest(1, ceil(size * least(4, slice_ms / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0))));
       cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size));

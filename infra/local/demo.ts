@@ -21,11 +21,12 @@ import { type Stack, startStack } from './stack.ts';
 printOnlyText();
 
 const { scale } = orLeave(() => readDemoOptions(process.argv.slice(2)));
+const scaled = (rows: number) => Math.round(rows * scale);
 const size = {
-  users: 2_750 * scale,
-  packages: 200_000 * scale,
-  metrics: 1_000_000 * scale,
-  products: 2_000 * scale,
+  users: scaled(2_750),
+  packages: scaled(200_000),
+  metrics: scaled(1_000_000),
+  products: scaled(2_000),
 };
 
 async function main() {

@@ -543,7 +543,7 @@ describe('npm run demo', () => {
     const directory = await mkdtemp(join(tmpdir(), 'nightshift-demo-'));
     // As root, the unprivileged user of the server has to get in.
     await chmod(directory, 0o755);
-    const { stdout, stderr, code } = await run('infra/local/demo.ts', ['--scale', '0.02'], {
+    const { stdout, stderr, code } = await run('infra/local/demo.ts', ['--scale', '0.01'], {
       TMPDIR: directory,
     });
     expect(code, stderr).toBe(0);

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { run, startNightshift } from '../support/command-line.ts';
+import { nightshift, run, startNightshift } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
 
 /** Sets the title of a window, clears the screen by C1, goes back, turns the text around, and speaks of styles. */
@@ -31,7 +31,7 @@ describe('what a terminal would obey', () => {
     await sql`create trigger no before delete on ${sql(hostile)} for each row execute function no()`;
     const { url, secretKey } = await db.gateway();
     env = { SUPABASE_URL: url, SUPABASE_SECRET_KEY: secretKey };
-    await startNightshift(['run', 'health-check'], env);
+    await nightshift(['run', 'health-check'], env);
   });
 
   const argumentsOf = (call: string) =>
@@ -50,7 +50,7 @@ describe('what a terminal would obey', () => {
     'trends --table noTABLE',
     'soft-delete inspect TABLE',
   ])('is shown and does nothing: %s', async (call) => {
-    const { stdout, stderr } = await startNightshift(argumentsOf(call), env);
+    const { stdout, stderr } = await nightshift(argumentsOf(call), env);
     expect(stdout + stderr).toContain(visible);
     expect((stdout + stderr).match(obeyed) ?? []).toEqual([]);
   });
@@ -65,7 +65,7 @@ describe('what a terminal would obey', () => {
   });
 
   it.each(['plan retention-purge', 'trends'])('is in --json as it is: %s', async (call) => {
-    const { stdout } = await startNightshift([...argumentsOf(call), '--json'], env);
+    const { stdout } = await nightshift([...argumentsOf(call), '--json'], env);
     expect(stdout.match(obeyed) ?? []).toEqual([]);
     const found: string[] = [];
     JSON.parse(stdout, (_, value) => {

@@ -1,33 +1,28 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { jobNames } from '../../functions/registry.ts';
 import { copyCheckout } from '../support/checkout.ts';
+import { withoutCredentials } from '../support/packaging.ts';
+import { packaged } from '../support/shared.ts';
 
 const maxZipBytes = 250 * 1024;
 
 describe('npm run package, without AWS credentials', () => {
-  let directory: string;
+  let made: string;
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'nightshift-package-'));
-    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE, ...env } = process.env;
-    await copyCheckout(directory);
-    await promisify(execFile)('npm', ['run', 'package', '--', '--param', 'table-vacuum=on'], {
-      cwd: directory,
-      env: { ...env, AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' },
-    });
+    made = await packaged('prod', 'table-vacuum=on');
   });
-  afterAll(() => rm(directory, { recursive: true, force: true }));
 
   it.each(jobNames)(
     'makes one small zip of %s that loads and refuses an unknown event by name',
     async (name) => {
-      const zip = join(directory, '.serverless', `${name}.zip`);
+      const zip = join(made, `${name}.zip`);
       expect((await stat(zip)).size).toBeLessThan(maxZipBytes);
 
       const files = unzipSync(await readFile(zip));
@@ -37,7 +32,7 @@ describe('npm run package, without AWS credentials', () => {
       expect(code).not.toContain('AWSEvents.PutEvents');
 
       // Beside node_modules, where the bundle finds the SDK that the Lambda runtime has.
-      const built = join(directory, `${name}.mjs`);
+      const built = join(dirname(made), `${name}.mjs`);
       await writeFile(built, code);
       const { handler } = await import(/* @vite-ignore */ pathToFileURL(built).href);
       const context = { getRemainingTimeInMillis: () => 10_000 };
@@ -49,4 +44,15 @@ describe('npm run package, without AWS credentials', () => {
       });
     },
   );
+
+  it('is osls, and refuses a switch that does not exist', async () => {
+    const cwd = await mkdtemp(join(tmpdir(), 'nightshift-package-'));
+    await copyCheckout(cwd);
+    const args = ['run', 'package', '--', '--stage', 'prod', '--param', 'view-refresh=of'];
+    const packaging = promisify(execFile)('npm', args, { cwd, env: withoutCredentials() });
+    await expect(packaging).rejects.toMatchObject({
+      stdout: expect.stringMatching(/> osls package --stage prod[\s\S]*Value not found/),
+    });
+    await rm(cwd, { recursive: true });
+  });
 });

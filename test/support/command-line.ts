@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { format } from 'node:util';
 import { runCommandLine } from '../../cli/command-line.ts';
+import { printOnlyText } from '../../cli/printable.ts';
 import { bareEnvironment } from './bare-environment.ts';
 import { root } from './documents.ts';
 
@@ -54,6 +55,8 @@ export async function nightshift(
       }),
     ),
   ];
+  // As cli/main.ts begins.
+  printOnlyText();
   try {
     await runCommandLine(args);
     return { ...output, code: Number(process.exitCode ?? 0) };

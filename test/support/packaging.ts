@@ -27,7 +27,12 @@ export async function packageInto(directory: string, args: string[]): Promise<st
   return join(directory, '.serverless');
 }
 
-/** Has osls package what is in the directory. */
+export function withoutCredentials(): NodeJS.ProcessEnv {
+  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE, ...env } = process.env;
+  return { ...env, AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' };
+}
+
+/** Has osls package what is in the directory, as `npm run package` does. */
 export async function packageIn(
   directory: string,
   stage = '',
@@ -40,7 +45,7 @@ export async function packageIn(
     [roomForTheYoung, osls, 'package', '--stage', stage, ...options],
     {
       cwd: directory,
-      env: { ...process.env, ...shellSecrets },
+      env: { ...withoutCredentials(), ...shellSecrets },
     },
   ).catch(({ stdout, stderr }) => {
     throw new Error(stdout + stderr);

@@ -80,12 +80,12 @@ export const tuned = [
   'secret-version=5e3b0c1a-0000-4000-8000-000000000001',
 ];
 
-/** What would be deployed as prod, with each job, also with the one that waits for a direct connection. */
-export const packageTemplate = (...parameters: string[]) =>
-  packageStage('prod', 'table-vacuum=on', ...parameters);
+/** What would be deployed as prod. */
+export const packageTemplate = (...parameters: string[]) => packageStage('prod', ...parameters);
 
+/** With each job, also with the one that waits for a direct connection. */
 export async function packageStage(stage: string, ...parameters: string[]): Promise<Template> {
-  const folder = await packaged(stage, ...parameters);
+  const folder = await packaged(stage, 'table-vacuum=on', ...parameters);
   return JSON.parse(
     await readFile(join(folder, 'cloudformation-template-update-stack.json'), 'utf8'),
   );

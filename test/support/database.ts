@@ -76,14 +76,45 @@ async function serve(databaseUrl: string): Promise<Gateway> {
   return { ...gateway, close: async () => void (await closeGateway(databaseUrl)) };
 }
 
+/**
+ * Empties the schema app, and makes it anew only where somebody was given a right on it or what is in it: each session has to
+ * plan anew all that it has planned when a schema comes or goes, which takes longer than most of what a test asks for.
+ */
+const emptySchema = `
+  do $$
+  declare
+    object record;
+  begin
+    if exists (
+      select from pg_namespace n
+      where n.nspname = 'app'
+        and (n.nspacl is not null or n.nspowner <> current_user::regrole
+          or exists (select from pg_default_acl a where a.defaclnamespace = n.oid))
+    ) then
+      drop schema app cascade;
+    end if;
+    create schema if not exists app;
+    for object in
+      select i.identity,
+        case i.type when 'composite type' then 'type' when 'statistics object' then 'statistics' else i.type end as type
+      from pg_depend d
+      cross join pg_identify_object(d.classid, d.objid, 0) i
+      where d.refclassid = 'pg_namespace'::regclass and d.refobjid = 'app'::regnamespace
+      -- What others depend on was there before them.
+      order by d.objid desc
+    loop
+      execute format('drop %s if exists %s cascade', object.type, object.identity);
+    end loop;
+  end $$;
+`;
+
 /** An empty schema app, no policy, no run under way, and no transaction that a failed test left open. */
 export async function startAfresh(sql: postgres.Sql): Promise<void> {
   await sql`
     select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and usename = current_user and state like 'idle in transaction%'`;
   await sql.unsafe(`
-    drop schema if exists app cascade;
-    create schema app;
+    ${emptySchema}
     delete from nightshift.retention_policies;
     delete from nightshift.refresh_policies;
     delete from nightshift.view_refreshes;

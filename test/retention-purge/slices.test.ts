@@ -197,6 +197,62 @@ describe('rows that may go unseen', () => {
   });
 });
 
+describe('the rest of a walk by the index', () => {
+  const create = (due: number, statistics: 'old' | 'new') =>
+    db.sql.unsafe(`
+      create table app.items (id integer, deleted_at timestamptz) with (fillfactor = 50, autovacuum_enabled = off);
+      insert into app.items select generate_series(1, ${rowCount});
+      create index on app.items (deleted_at);
+      analyze app.items;
+      update app.items set deleted_at = now() - interval '40 days' - id * interval '1 second' where id <= ${due};
+      ${statistics === 'new' ? 'analyze app.items;' : ''}
+      select nightshift.add_retention_policy('app.items', '30 days', max_fraction => 1);
+    `);
+
+  it.each([
+    ['goes at once, without a look for its end, where there is time for it', 1_000, 5_000],
+    ['goes by slices where there is little', 1, 6_000],
+  ])('%s', async (_, ms, reads) => {
+    await create(3_000, 'old');
+    const session = db.connect();
+    const run = await beginBatches(session, items);
+    const before = await readOf(session);
+    while (!(await run.batch(batchRows, ms)).done);
+    const after = await readOf(session);
+    expect(await db.sql`select from app.items where deleted_at is not null`).toHaveLength(0);
+    // The first 2,000 are looked at, and then deleted.
+    expect(after.byIndex - before.byIndex).toBeGreaterThan(reads - 100);
+    expect(after.byIndex - before.byIndex).toBeLessThan(reads + 100);
+  });
+
+  it.each([
+    ['what the run has counted, where statistics know less', 'old' as const, 9_000, 9_000],
+    ['what statistics say, where the run has met all of it already', 'new' as const, 8_000, 10_000],
+  ])('is reckoned by %s', async (_, statistics, least, most) => {
+    await create(9_000, statistics);
+    await beginBatches(db.sql, items);
+    const rest = async (purged: number) => {
+      const [row] = await db.sql`
+        select nightshift.rest_of_walk(
+          r, p, ${items}::regclass, ${isDue}, '{"after": "-infinity"}', jsonb_build_object('rowsPurged', ${purged}::integer)
+        )::integer as rows
+        from nightshift.runs r, nightshift.retention_policies p where r.status = 'running'`;
+      return row?.rows;
+    };
+    const rows = await rest(statistics === 'new' ? 9_000 : 0);
+    expect(rows).toBeGreaterThanOrEqual(least);
+    expect(rows).toBeLessThanOrEqual(most);
+  });
+
+  it('is not known of a table that the run has not measured', async () => {
+    await create(10, 'new');
+    const [row] = await db.sql`
+      select nightshift.rest_of_walk(r, p, p.relation, ${isDue}, '{"after": "-infinity"}', '{"rowsPurged": 0}') as rows
+      from nightshift.retention_policies p left join nightshift.runs r on false`;
+    expect(row).toEqual({ rows: null });
+  });
+});
+
 it('a batch ends when its time is over, and nothing is lost between short ones', async () => {
   await createItems();
   const short = await beginBatches(db.sql, items);

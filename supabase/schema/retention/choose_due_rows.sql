@@ -81,7 +81,7 @@ begin
   if found_rows is null or found_rows > max_ties then
     -- The index was dropped meanwhile, or one value of the marker is on very many rows, as after a bulk delete: there is no
     -- order to continue by.
-    cursor := cursor - 'inUseUntil' - 'size' || jsonb_build_object(
+    cursor := cursor - 'inUseUntil' - 'size' - 'pace' || jsonb_build_object(
       'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(cursor ->> 'after', '-infinity'), 'leafDone', false
     );
     return;

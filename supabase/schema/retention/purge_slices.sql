@@ -25,8 +25,10 @@ declare
   first_size bigint;
   size bigint;
   reckoned bigint;
-  -- How many rows the time that is left to the batch is reckoned to be enough for.
-  affordable bigint;
+  -- How many rows there is time for in what is left of the batch. Without the look for an end they go twice as fast, or faster.
+  affordable numeric;
+  -- Blocks, or rows by the index, a millisecond.
+  pace numeric;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
   bounds record;
@@ -74,7 +76,7 @@ begin
       first_size := case when cursor ->> 'mode' = 'sweep' then 64 when with_children.deletes is null then 2000 else 200 end;
       -- Where rows take long, as with many children, the next batch need not find out again.
       size := least(size, first_size, (cursor ->> 'size')::bigint);
-      affordable := 0;
+      affordable := 2 * (cursor ->> 'pace')::numeric * batch_ms;
     end if;
 
     slice_started := clock_timestamp();
@@ -123,10 +125,11 @@ begin
         'null'
       );
     else
-      affordable := size * greatest(batch_ms - spent_ms, 0) / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0);
+      pace := size / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0);
+      affordable := 2 * pace * greatest(batch_ms - spent_ms, 0);
       -- At least one, also where the clock was set back meanwhile.
-      reckoned := greatest(1, ceil(size * least(4, slice_ms / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0))));
-      cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size));
+      reckoned := greatest(1, ceil(least(4 * size, slice_ms * pace)));
+      cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size), 'pace', round(pace, 3));
       size := ceil(reckoned * least(1, greatest(batch_ms - spent_ms, 1) / slice_ms));
     end if;
   end loop;

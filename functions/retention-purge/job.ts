@@ -4,7 +4,7 @@ import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
 import { type Measured, measureAfter, measureAll, type Purged, purgeTable } from './purge.ts';
 import { countMetrics, nothingPurged, reportOf, stepOf } from './report.ts';
-import { braked, runStatus } from './rules.ts';
+import { braked, rowsAhead, runStatus } from './rules.ts';
 import {
   type MeasuredTable,
   noTotals,
@@ -31,9 +31,10 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
 
   const purged: Purged[] = [];
   const measured = await measureAll(context, plan.policies);
+  const { steps } = purgeProgress.parse(run.progress);
   for (const [n, { policy, before }] of measured.entries()) {
-    const dueRowsBehind = dueRowsOf(measured.slice(n + 1));
-    purged.push(await purgeMeasured(context, input, policy, before, dueRowsBehind));
+    const rowsBehind = rowsAheadIn(measured.slice(n + 1), steps);
+    purged.push(await purgeMeasured(context, input, policy, before, rowsBehind));
   }
   return conclude(context, input, purged, plan.disabled);
 }
@@ -43,19 +44,21 @@ async function purgeMeasured(
   { pace }: PurgeInput,
   policy: Policy,
   before: MeasuredTable | NightshiftError,
-  dueRowsBehind: number,
+  rowsBehind: number,
 ): Promise<Purged> {
   const untouched = { policy, outOfTime: false, durationMs: 0 };
   if (isStop(before)) return { ...untouched, outOfTime: true };
   if (before instanceof NightshiftError) return { ...untouched, error: before };
   if (policy.refusal)
     return { ...untouched, before, error: braked(policy.relation, policy.refusal) };
-  return purgeTable(context, policy, before, pace, dueRowsBehind);
+  return purgeTable(context, policy, before, pace, rowsBehind);
 }
 
-function dueRowsOf(measured: readonly Measured[]): number {
+function rowsAheadIn(measured: readonly Measured[], steps: Record<string, PurgeTotals>): number {
   let rows = 0;
-  for (const { before } of measured) rows += before instanceof NightshiftError ? 0 : before.dueRows;
+  for (const { policy, before } of measured) {
+    if (!(before instanceof NightshiftError)) rows += rowsAhead(before, steps[policy.relation]);
+  }
   return rows;
 }
 

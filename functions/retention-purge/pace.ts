@@ -67,15 +67,16 @@ export function pauseAfter(
 /** The pauses of one table. */
 export class Pauses {
   /** Of this table, and of those behind it, which need time as well. */
-  readonly #dueRows: number;
+  #rowsLeft: number;
+  #rowsDone = 0;
   #quickestMs = Number.POSITIVE_INFINITY;
   #workedMs = 0;
   readonly #msByReason = new Map<string, number>();
   /** Until the first batch has ended, nobody knows who else is at work. */
   batchMs = shortBatchMs;
 
-  constructor(dueRows: number) {
-    this.#dueRows = dueRows;
+  constructor(rowsLeft: number) {
+    this.#rowsLeft = rowsLeft;
   }
 
   /** Waits as long as it is right after this batch, and never longer than there is time. */
@@ -86,7 +87,9 @@ export class Pauses {
     const overheadMs = Math.max(elapsedMs - durationMs, 0);
     this.#quickestMs = Math.min(this.#quickestMs, overheadMs);
     this.#workedMs += elapsedMs;
-    const room = this.#roomInBatches(spareMs, rowsDone);
+    this.#rowsDone += rowsDone;
+    this.#rowsLeft -= rowsDone;
+    const room = this.#roomInBatches(spareMs);
     const answer = { overheadMs, quickestMs: this.#quickestMs };
     const due = pressure && pauseAfter(durationMs, pressure, answer, room);
     this.batchMs = due && room >= gentlePauseInBatches ? shortBatchMs : usualBatchMs;
@@ -97,10 +100,9 @@ export class Pauses {
   }
 
   /** None while it cannot be reckoned: before any row is done, and when there are more than were counted. */
-  #roomInBatches(spareMs: number, rowsDone: number): number {
-    const left = this.#dueRows - rowsDone;
-    if (rowsDone <= 0 || left <= 0) return 0;
-    return (spareMs * reckonedShare) / ((this.#workedMs / rowsDone) * left);
+  #roomInBatches(spareMs: number): number {
+    if (this.#rowsDone <= 0 || this.#rowsLeft <= 0) return 0;
+    return (spareMs * reckonedShare) / ((this.#workedMs / this.#rowsDone) * this.#rowsLeft);
   }
 
   get pacedMs(): number {

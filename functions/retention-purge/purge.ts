@@ -15,6 +15,7 @@ import {
   nextBatchRows,
   nothingDue,
   repeatBatch,
+  rowsAhead,
   rowsDecided,
   spareMs,
 } from './rules.ts';
@@ -105,13 +106,17 @@ export async function purgeTable(
   policy: Policy,
   before: MeasuredTable,
   pace: PurgeInput['pace'],
-  /** Of the tables whose turn comes later. */
-  dueRowsBehind: number,
+  /** In the tables whose turn comes later. */
+  rowsBehind: number,
 ): Promise<Purged> {
-  const { clock } = context;
+  const { clock, run } = context;
   if (nothingDue(before)) return { policy, before, durationMs: 0, outOfTime: false };
   const startedMs = clock.nowMs();
-  const pauses = pace === 'gentle' ? new Pauses(before.dueRows + dueRowsBehind) : undefined;
+  const { steps, assessments } = purgeProgress.parse(run.progress);
+  const rows =
+    (before.assess ? rowsAhead(before, assessments[policy.relation]) : 0) +
+    rowsAhead(before, steps[policy.relation]);
+  const pauses = pace === 'gentle' ? new Pauses(rows + rowsBehind) : undefined;
   const end =
     (before.assess ? await walk(context, policy, before, { assess: true, pauses }) : undefined) ??
     (await walk(context, policy, before, { assess: false, pauses }));
@@ -133,9 +138,8 @@ async function walk(
     : firstBatchRows;
   let lastMs = 0;
   let leavesUndecided = false;
-  const rowsDoneBefore = assess
-    ? 0
-    : rowsDecided(purgeProgress.parse(run.progress).steps[relation] ?? noTotals);
+  const { steps, assessments } = purgeProgress.parse(run.progress);
+  let rowsDone = rowsDecided((assess ? assessments : steps)[relation] ?? noTotals);
   while (spareMs(deadline.remainingMs(), lastMs) > 0) {
     const batchMs = pauses?.batchMs ?? usualBatchMs;
     const args = {
@@ -163,10 +167,12 @@ async function walk(
       // One that followed a long chain of references says little of how long the next will take.
       if (!batch.bySlices && batch.rowsReached <= rows)
         rows = nextBatchRows(rows, batch.durationMs, batchMs);
+      const rowsDoneBefore = rowsDone;
+      rowsDone = rowsDecided(batch.step);
       await pauses?.makeAfter(batch, {
         elapsedMs: clock.nowMs() - calledMs,
         spareMs: spareMs(deadline.remainingMs(), lastMs),
-        rowsDone: rowsDecided(batch.step) - rowsDoneBefore,
+        rowsDone: rowsDone - rowsDoneBefore,
       });
     } catch (thrown) {
       if (isStop(thrown)) break;

@@ -2,7 +2,14 @@ import { NightshiftError, retryPolicy, timedOut } from '../_shared/errors.ts';
 import { callOf } from '../_shared/fix.ts';
 import type { OutcomeStatus } from '../_shared/job.ts';
 import { usualBatchMs } from './pace.ts';
-import type { Backlog, MeasuredTable, Policy, PurgeStep, PurgeTotals } from './schema.ts';
+import {
+  type Backlog,
+  type MeasuredTable,
+  noTotals,
+  type Policy,
+  type PurgeStep,
+  type PurgeTotals,
+} from './schema.ts';
 
 /** Small enough for any table; ten batches later it can be large. */
 export const firstBatchRows = 1_000;
@@ -53,6 +60,11 @@ export function rowsDecided(totals: PurgeTotals): number {
     totals.rowsRefused +
     totals.rowsUndecided
   );
+}
+
+/** How much of a table is still ahead of a run that may have been continued. */
+export function rowsAhead({ dueRows }: Backlog, totals: PurgeTotals = noTotals): number {
+  return Math.max(dueRows - rowsDecided(totals), 0);
 }
 
 /** Reserved to count what is left and to record the end of the run. */

@@ -136,6 +136,8 @@ export const noTotals: PurgeTotals = purgeTotals.parse({});
 /** runs.progress of a purge. */
 export const purgeProgress = z.object({
   steps: z.record(z.string(), purgeTotals).default({}),
+  /** Of walks that delete nothing, to ask the brake. */
+  assessments: z.record(z.string(), purgeTotals).default({}),
 });
 
 /** What else the server had to do while a batch ran. */

@@ -2,7 +2,14 @@ import { NightshiftError, repeatLook } from '../_shared/errors.ts';
 import type { Job, JobContext, Outcome } from '../_shared/job.ts';
 import { leaseOf, runDocument } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
-import { type Measured, measureAfter, measureAll, type Purged, purgeTable } from './purge.ts';
+import {
+  type Measured,
+  measureAfter,
+  measureAll,
+  type Purged,
+  purgeTable,
+  type Turn,
+} from './purge.ts';
 import { countMetrics, nothingPurged, reportOf, stepOf } from './report.ts';
 import { braked, rowsAhead, runStatus } from './rules.ts';
 import {
@@ -30,28 +37,29 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
   const plan = await rpc.call('plan_retention_purge', args, purgePlan, { retry: repeatLook });
 
   const purged: Purged[] = [];
+  const besideOthers = plan.pressure.sessionsAtWork > 0;
   const measured = await measureAll(context, plan.policies);
   const { steps } = purgeProgress.parse(run.progress);
   for (const [n, { policy, before }] of measured.entries()) {
     const rowsBehind = rowsAheadIn(measured.slice(n + 1), steps);
-    purged.push(await purgeMeasured(context, input, policy, before, rowsBehind));
+    const turn = { pace: input.pace, besideOthers, rowsBehind };
+    purged.push(await purgeMeasured(context, policy, before, turn));
   }
   return conclude(context, input, purged, plan.disabled);
 }
 
 async function purgeMeasured(
   context: JobContext,
-  { pace }: PurgeInput,
   policy: Policy,
   before: MeasuredTable | NightshiftError,
-  rowsBehind: number,
+  turn: Turn,
 ): Promise<Purged> {
   const untouched = { policy, outOfTime: false, durationMs: 0 };
   if (isStop(before)) return { ...untouched, outOfTime: true };
   if (before instanceof NightshiftError) return { ...untouched, error: before };
   if (policy.refusal)
     return { ...untouched, before, error: braked(policy.relation, policy.refusal) };
-  return purgeTable(context, policy, before, pace, rowsBehind);
+  return purgeTable(context, policy, before, turn);
 }
 
 function rowsAheadIn(measured: readonly Measured[], steps: Record<string, PurgeTotals>): number {

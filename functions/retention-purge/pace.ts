@@ -72,11 +72,11 @@ export class Pauses {
   #quickestMs = Number.POSITIVE_INFINITY;
   #workedMs = 0;
   readonly #msByReason = new Map<string, number>();
-  /** Until the first batch has ended, nobody knows who else is at work. */
-  batchMs = shortBatchMs;
+  batchMs: number;
 
-  constructor(rowsLeft: number) {
+  constructor(rowsLeft: number, { besideOthers }: { besideOthers: boolean }) {
     this.#rowsLeft = rowsLeft;
+    this.batchMs = besideOthers ? shortBatchMs : usualBatchMs;
   }
 
   /** Waits as long as it is right after this batch, and never longer than there is time. */

@@ -97,6 +97,15 @@ async function measure<Schema extends z.ZodType>(
     .catch((thrown: unknown) => (isStop(thrown) ? thrown : rethrowIfFatal(thrown)));
 }
 
+/** What a table's turn has to do with all else that goes on. */
+export interface Turn {
+  pace: PurgeInput['pace'];
+  /** Whether other sessions were at work when the run began. */
+  besideOthers: boolean;
+  /** That are due in the tables whose turn comes later. */
+  rowsBehind: number;
+}
+
 /**
  * Asks the brake where much would go, and deletes batch by batch until nothing that is due can go, or the deadline is near.
  * A dry run counts in the same way.
@@ -105,9 +114,7 @@ export async function purgeTable(
   context: JobContext,
   policy: Policy,
   before: MeasuredTable,
-  pace: PurgeInput['pace'],
-  /** In the tables whose turn comes later. */
-  rowsBehind: number,
+  { pace, besideOthers, rowsBehind }: Turn,
 ): Promise<Purged> {
   const { clock, run } = context;
   if (nothingDue(before)) return { policy, before, durationMs: 0, outOfTime: false };
@@ -116,7 +123,7 @@ export async function purgeTable(
   const rows =
     (before.assess ? rowsAhead(before, assessments[policy.relation]) : 0) +
     rowsAhead(before, steps[policy.relation]);
-  const pauses = pace === 'gentle' ? new Pauses(rows + rowsBehind) : undefined;
+  const pauses = pace === 'gentle' ? new Pauses(rows + rowsBehind, { besideOthers }) : undefined;
   const end =
     (before.assess ? await walk(context, policy, before, { assess: true, pauses }) : undefined) ??
     (await walk(context, policy, before, { assess: false, pauses }));

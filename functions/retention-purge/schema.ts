@@ -28,10 +28,24 @@ const policy = z.object({
 });
 export type Policy = z.output<typeof policy>;
 
+/** What else the server had to do while a call ran. */
+const pressure = z.object({
+  sessionsAtWork: z.number(),
+  /** For a lock, of whomever. */
+  sessionsWaiting: z.number(),
+  /** Whether an autovacuum to prevent wraparound is under way. */
+  preventsWraparound: z.boolean(),
+  replicaLagMs: z.number(),
+  /** WAL since the last checkpoint as a share of max_wal_size. */
+  walShare: z.number(),
+});
+export type Pressure = z.output<typeof pressure>;
+
 export const purgePlan = z.object({
   /** In the order of their turns. */
   policies: z.array(policy),
   disabled: z.array(z.string()),
+  pressure,
 });
 
 export const backlog = z.object({
@@ -139,19 +153,6 @@ export const purgeProgress = z.object({
   /** Of walks that delete nothing, to ask the brake. */
   assessments: z.record(z.string(), purgeTotals).default({}),
 });
-
-/** What else the server had to do while a batch ran. */
-const pressure = z.object({
-  sessionsAtWork: z.number(),
-  /** For a lock, of whomever. */
-  sessionsWaiting: z.number(),
-  /** Whether an autovacuum to prevent wraparound is under way. */
-  preventsWraparound: z.boolean(),
-  replicaLagMs: z.number(),
-  /** WAL since the last checkpoint as a share of max_wal_size. */
-  walShare: z.number(),
-});
-export type Pressure = z.output<typeof pressure>;
 
 export const purgedBatch = z.object({
   step: purgeTotals,

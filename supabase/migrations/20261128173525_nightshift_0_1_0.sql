@@ -10685,7 +10685,7 @@ begin
   if found_rows is null or found_rows > max_ties then
     -- The index was dropped meanwhile, or one value of the marker is on very many rows, as after a bulk delete: there is no
     -- order to continue by.
-    cursor := cursor - 'inUseUntil' - 'size' || jsonb_build_object(
+    cursor := cursor - 'inUseUntil' - 'size' - 'pace' || jsonb_build_object(
       'mode', 'sweep', 'after', '(0,0)', 'floor', coalesce(cursor ->> 'after', '-infinity'), 'leafDone', false
     );
     return;
@@ -14370,13 +14370,14 @@ begin
       select jsonb_agg(p.relation::text order by p.relation::text)
       from nightshift.retention_policies p
       where not p.enabled and (only_relations is null or p.relation in (select nightshift.find_relation(o) from unnest(only_relations) o))
-    ), '[]')
+    ), '[]'),
+    'pressure', nightshift.read_pressure(run.started_at)
   );
 end;
 $$;
 
 comment on function nightshift.plan_retention_purge is
-  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. It looks at the catalogs alone; what there is to say of each table, measure_retention_backlog says, one table a call. refusal: what the brake said in an earlier attempt. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
+  'The enabled policies that this run covers, in the order of their turns (tables that refer come before what they refer to), and the tables whose policy is disabled; fixes the former as the scope of the run. It looks at the catalogs alone; what there is to say of each table, measure_retention_backlog says, one table a call. refusal: what the brake said in an earlier attempt. pressure: what read_pressure says of the time since the run began. only_relations: names as SQL writes them; null for all. Errors: NS404 for a name without a policy, NS409 lease lost.';
 
 -- supabase/schema/retention/policy_members.sql
 
@@ -14860,8 +14861,10 @@ declare
   first_size bigint;
   size bigint;
   reckoned bigint;
-  -- How many rows the time that is left to the batch is reckoned to be enough for.
-  affordable bigint;
+  -- How many rows there is time for in what is left of the batch. Without the look for an end they go twice as fast, or faster.
+  affordable numeric;
+  -- Blocks, or rows by the index, a millisecond.
+  pace numeric;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
   bounds record;
@@ -14909,7 +14912,7 @@ begin
       first_size := case when cursor ->> 'mode' = 'sweep' then 64 when with_children.deletes is null then 2000 else 200 end;
       -- Where rows take long, as with many children, the next batch need not find out again.
       size := least(size, first_size, (cursor ->> 'size')::bigint);
-      affordable := 0;
+      affordable := 2 * (cursor ->> 'pace')::numeric * batch_ms;
     end if;
 
     slice_started := clock_timestamp();
@@ -14958,10 +14961,11 @@ begin
         'null'
       );
     else
-      affordable := size * greatest(batch_ms - spent_ms, 0) / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0);
+      pace := size / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0);
+      affordable := 2 * pace * greatest(batch_ms - spent_ms, 0);
       -- At least one, also where the clock was set back meanwhile.
-      reckoned := greatest(1, ceil(size * least(4, slice_ms / nullif(1000 * extract(epoch from clock_timestamp() - slice_started), 0))));
-      cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size));
+      reckoned := greatest(1, ceil(least(4 * size, slice_ms * pace)));
+      cursor := cursor || jsonb_build_object('after', bounds.ends, 'size', least(reckoned, first_size), 'pace', round(pace, 3));
       size := ceil(reckoned * least(1, greatest(batch_ms - spent_ms, 1) / slice_ms));
     end if;
   end loop;
@@ -27468,7 +27472,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '903d0adee5485d4b30707a29a191db52f2119ec394bcbb1dd0a2882a26187c75', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '240221e6420109b61850b7decc263536fa6d4404d105fff03a64906adaeac9f2', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -70,14 +70,14 @@ describe('the pauses of a table', () => {
   const hurried = { elapsedMs: 1, spareMs: 8, rowsDone: 1 };
 
   it('are no longer than there is time for', async () => {
-    const pauses = new Pauses(1_000);
+    const pauses = new Pauses(1_000, { besideOthers: true });
     await pauses.makeAfter(busy, { ...hurried, spareMs: 2 });
     await pauses.makeAfter(busy, { ...hurried, spareMs: -1 });
     expect(pauses.pacedMs).toBe(2);
   });
 
   it('are summed up, with what most of them were for first', async () => {
-    const pauses = new Pauses(1_000);
+    const pauses = new Pauses(1_000, { besideOthers: true });
     await pauses.makeAfter(busy, hurried);
     await pauses.makeAfter(at({ sessionsWaiting: 1 }), { ...hurried, spareMs: 10 });
     expect(pauses.pacedMs).toBe(12);
@@ -85,14 +85,14 @@ describe('the pauses of a table', () => {
   });
 
   it('are none after the last batch', async () => {
-    const pauses = new Pauses(1_000);
+    const pauses = new Pauses(1_000, { besideOthers: true });
     await pauses.makeAfter({ durationMs: 1, pressure: null }, hurried);
     expect([pauses.pacedMs, pauses.pacedFor]).toEqual([0, []]);
   });
 
   /** After a batch of one row in 1 ms, when so much time and so many more rows are left to the run. */
   const after = async (spareMs: number, rowsLeft: number, work = busy) => {
-    const pauses = new Pauses(1 + rowsLeft);
+    const pauses = new Pauses(1 + rowsLeft, { besideOthers: true });
     await pauses.makeAfter(work, { elapsedMs: 1, spareMs, rowsDone: 1 });
     return { pacedMs: pauses.pacedMs, batchMs: pauses.batchMs };
   };
@@ -105,13 +105,14 @@ describe('the pauses of a table', () => {
 
   it('are turns where the time cannot be reckoned', async () => {
     expect(await after(4_800, 0)).toEqual({ pacedMs: 3, batchMs: usualBatchMs });
-    const pauses = new Pauses(100);
+    const pauses = new Pauses(100, { besideOthers: true });
     await pauses.makeAfter(busy, { elapsedMs: 1, spareMs: 100_000, rowsDone: 0 });
     expect(pauses.pacedMs).toBe(3);
   });
 
   it('are not needed, nor are short batches, once nobody else is at work', async () => {
-    expect(new Pauses(1).batchMs).toBe(shortBatchMs);
+    expect(new Pauses(1, { besideOthers: true }).batchMs).toBe(shortBatchMs);
+    expect(new Pauses(1, { besideOthers: false }).batchMs).toBe(usualBatchMs);
     expect(await after(4_800, 100, at({}))).toEqual({ pacedMs: 0, batchMs: usualBatchMs });
   });
 });

@@ -65,8 +65,7 @@ async function secondBatchMs(progress: object, rowMs: number, assess: boolean): 
     } as unknown as JobContext,
     policy,
     { ...before, assess },
-    'gentle',
-    0,
+    { pace: 'gentle', besideOthers: true, rowsBehind: 0 },
   );
   return asked[1] ?? 0;
 }

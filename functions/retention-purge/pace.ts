@@ -66,10 +66,9 @@ export function pauseAfter(
 
 /** The pauses of one table. */
 export class Pauses {
-  /** Of this table, and of those behind it, which need time as well. */
+  /** That are left of this table, and of those behind it, which need time as well. */
   readonly #dueRows: number;
   #quickestMs = Number.POSITIVE_INFINITY;
-  #workedMs = 0;
   readonly #msByReason = new Map<string, number>();
   /** Until the first batch has ended, nobody knows who else is at work. */
   batchMs = shortBatchMs;
@@ -81,12 +80,18 @@ export class Pauses {
   /** Waits as long as it is right after this batch, and never longer than there is time. */
   async makeAfter(
     { durationMs, pressure }: Pick<PurgedBatch, 'durationMs' | 'pressure'>,
-    { elapsedMs, spareMs, rowsDone }: { elapsedMs: number; spareMs: number; rowsDone: number },
+    walk: {
+      elapsedMs: number;
+      spareMs: number;
+      /** How long all batches of this walk took, and for how many rows. */
+      workedMs: number;
+      rowsDone: number;
+    },
   ): Promise<void> {
+    const { elapsedMs, spareMs } = walk;
     const overheadMs = Math.max(elapsedMs - durationMs, 0);
     this.#quickestMs = Math.min(this.#quickestMs, overheadMs);
-    this.#workedMs += elapsedMs;
-    const room = this.#roomInBatches(spareMs, rowsDone);
+    const room = this.#roomInBatches(walk);
     const answer = { overheadMs, quickestMs: this.#quickestMs };
     const due = pressure && pauseAfter(durationMs, pressure, answer, room);
     this.batchMs = due && room >= gentlePauseInBatches ? shortBatchMs : usualBatchMs;
@@ -97,10 +102,10 @@ export class Pauses {
   }
 
   /** None while it cannot be reckoned: before any row is done, and when there are more than were counted. */
-  #roomInBatches(spareMs: number, rowsDone: number): number {
-    const left = this.#dueRows - rowsDone;
-    if (rowsDone <= 0 || left <= 0) return 0;
-    return (spareMs * reckonedShare) / ((this.#workedMs / rowsDone) * left);
+  #roomInBatches(walk: { spareMs: number; workedMs: number; rowsDone: number }): number {
+    const left = this.#dueRows - walk.rowsDone;
+    if (walk.rowsDone <= 0 || left <= 0) return 0;
+    return (walk.spareMs * reckonedShare) / ((walk.workedMs / walk.rowsDone) * left);
   }
 
   get pacedMs(): number {

@@ -108,13 +108,19 @@ export async function purgeTable(
   /** Of the tables whose turn comes later. */
   dueRowsBehind: number,
 ): Promise<Purged> {
-  const { clock } = context;
+  const { clock, run } = context;
   if (nothingDue(before)) return { policy, before, durationMs: 0, outOfTime: false };
   const startedMs = clock.nowMs();
-  const pauses = pace === 'gentle' ? new Pauses(before.dueRows + dueRowsBehind) : undefined;
+  const rowsDoneBefore = rowsDecided(
+    purgeProgress.parse(run.progress).steps[policy.relation] ?? noTotals,
+  );
+  const dueRows = before.dueRows - rowsDoneBefore + dueRowsBehind;
+  const pauses = pace === 'gentle' ? new Pauses(dueRows) : undefined;
+  const assessed = before.assess
+    ? await walk(context, policy, before, { assess: true, pauses, rowsDoneBefore: 0 })
+    : undefined;
   const end =
-    (before.assess ? await walk(context, policy, before, { assess: true, pauses }) : undefined) ??
-    (await walk(context, policy, before, { assess: false, pauses }));
+    assessed ?? (await walk(context, policy, before, { assess: false, pauses, rowsDoneBefore }));
   const durationMs = clock.nowMs() - startedMs;
   return { policy, before, durationMs, pauses, outOfTime: false, ...end };
 }
@@ -124,7 +130,16 @@ async function walk(
   { rpc, run, clock, deadline, metrics, onProgress }: JobContext,
   policy: Policy,
   before: MeasuredTable,
-  { assess, pauses }: { assess: boolean; pauses: Pauses | undefined },
+  {
+    assess,
+    pauses,
+    rowsDoneBefore,
+  }: {
+    assess: boolean;
+    pauses: Pauses | undefined;
+    /** By earlier attempts of the run. */
+    rowsDoneBefore: number;
+  },
 ): Promise<Partial<Purged> | undefined> {
   const { relation } = policy;
   // An estimate of none is no reason to look at one row at a time.
@@ -132,10 +147,8 @@ async function walk(
     ? Math.min(firstBatchRows, Math.max(before.dueRows, 1))
     : firstBatchRows;
   let lastMs = 0;
+  let workedMs = 0;
   let leavesUndecided = false;
-  const rowsDoneBefore = assess
-    ? 0
-    : rowsDecided(purgeProgress.parse(run.progress).steps[relation] ?? noTotals);
   while (spareMs(deadline.remainingMs(), lastMs) > 0) {
     const batchMs = pauses?.batchMs ?? usualBatchMs;
     const args = {
@@ -163,9 +176,12 @@ async function walk(
       // One that followed a long chain of references says little of how long the next will take.
       if (!batch.bySlices && batch.rowsReached <= rows)
         rows = nextBatchRows(rows, batch.durationMs, batchMs);
+      const elapsedMs = clock.nowMs() - calledMs;
+      workedMs += elapsedMs;
       await pauses?.makeAfter(batch, {
-        elapsedMs: clock.nowMs() - calledMs,
+        elapsedMs,
         spareMs: spareMs(deadline.remainingMs(), lastMs),
+        workedMs,
         rowsDone: rowsDecided(batch.step) - rowsDoneBefore,
       });
     } catch (thrown) {

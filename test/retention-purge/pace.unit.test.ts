@@ -67,7 +67,7 @@ describe('the pause after a batch', () => {
 describe('the pauses of a table', () => {
   const at = (work: Partial<Pressure>) => ({ durationMs: 1, pressure: { ...idle, ...work } });
   const busy = at({ sessionsAtWork: 3 });
-  const hurried = { elapsedMs: 1, spareMs: 8, rowsDone: 1 };
+  const hurried = { elapsedMs: 1, spareMs: 8, workedMs: 1, rowsDone: 1 };
 
   it('are no longer than there is time for', async () => {
     const pauses = new Pauses(1_000);
@@ -93,7 +93,7 @@ describe('the pauses of a table', () => {
   /** After a batch of one row in 1 ms, when so much time and so many more rows are left to the run. */
   const after = async (spareMs: number, rowsLeft: number, work = busy) => {
     const pauses = new Pauses(1 + rowsLeft);
-    await pauses.makeAfter(work, { elapsedMs: 1, spareMs, rowsDone: 1 });
+    await pauses.makeAfter(work, { ...hurried, spareMs });
     return { pacedMs: pauses.pacedMs, batchMs: pauses.batchMs };
   };
 
@@ -106,7 +106,7 @@ describe('the pauses of a table', () => {
   it('are turns where the time cannot be reckoned', async () => {
     expect(await after(4_800, 0)).toEqual({ pacedMs: 3, batchMs: usualBatchMs });
     const pauses = new Pauses(100);
-    await pauses.makeAfter(busy, { elapsedMs: 1, spareMs: 100_000, rowsDone: 0 });
+    await pauses.makeAfter(busy, { ...hurried, spareMs: 100_000, rowsDone: 0 });
     expect(pauses.pacedMs).toBe(3);
   });
 

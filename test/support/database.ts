@@ -77,34 +77,37 @@ async function serve(databaseUrl: string): Promise<Gateway> {
 }
 
 /**
- * Empties the schema app, and makes it anew only where somebody was given a right on it or what is in it: each session has to
- * plan anew all that it has planned when a schema comes or goes, which takes longer than most of what a test asks for.
+ * Empties the schema app. Whenever a schema comes or goes, each session plans anew all that it has planned, which takes
+ * longer than most of what a test asks for. So it is made anew only where its owner or rights were changed, or something
+ * is declared for all that will be in it: default privileges, or a publication.
  */
 const emptySchema = `
   do $$
-  declare
-    object record;
   begin
     if exists (
       select from pg_namespace n
       where n.nspname = 'app'
         and (n.nspacl is not null or n.nspowner <> current_user::regrole
-          or exists (select from pg_default_acl a where a.defaclnamespace = n.oid))
+          or exists (select from pg_depend d where d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.deptype = 'a'))
     ) then
       drop schema app cascade;
     end if;
     create schema if not exists app;
-    for object in
-      select i.identity,
-        case i.type when 'composite type' then 'type' when 'statistics object' then 'statistics' else i.type end as type
+    execute (
+      select coalesce(string_agg(
+        format('drop %s if exists %s cascade', case i.type when 'statistics object' then 'statistics' else i.type end, i.identity),
+        -- What others depend on was there before them.
+        '; ' order by d.objid desc
+      ), '')
       from pg_depend d
       cross join pg_identify_object(d.classid, d.objid, 0) i
       where d.refclassid = 'pg_namespace'::regclass and d.refobjid = 'app'::regnamespace
-      -- What others depend on was there before them.
-      order by d.objid desc
-    loop
-      execute format('drop %s if exists %s cascade', object.type, object.identity);
-    end loop;
+        -- What is a part of another goes with that alone: of an identity column, a range or an extension.
+        and not exists (
+          select from pg_depend part
+          where part.classid = d.classid and part.objid = d.objid and part.objsubid = 0 and part.deptype in ('i', 'e')
+        )
+    );
   end $$;
 `;
 

@@ -76,48 +76,14 @@ async function serve(databaseUrl: string): Promise<Gateway> {
   return { ...gateway, close: async () => void (await closeGateway(databaseUrl)) };
 }
 
-/**
- * Empties the schema app. Whenever a schema comes or goes, each session plans anew all that it has planned, which takes
- * longer than most of what a test asks for. So it is made anew only where its owner or rights were changed, or something
- * is declared for all that will be in it: default privileges, or a publication.
- */
-const emptySchema = `
-  do $$
-  begin
-    if exists (
-      select from pg_namespace n
-      where n.nspname = 'app'
-        and (n.nspacl is not null or n.nspowner <> current_user::regrole
-          or exists (select from pg_depend d where d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.deptype = 'a'))
-    ) then
-      drop schema app cascade;
-    end if;
-    create schema if not exists app;
-    execute (
-      select coalesce(string_agg(
-        format('drop %s if exists %s cascade', case i.type when 'statistics object' then 'statistics' else i.type end, i.identity),
-        -- What others depend on was there before them.
-        '; ' order by d.objid desc
-      ), '')
-      from pg_depend d
-      cross join pg_identify_object(d.classid, d.objid, 0) i
-      where d.refclassid = 'pg_namespace'::regclass and d.refobjid = 'app'::regnamespace
-        -- What is a part of another goes with that alone: of an identity column, a range or an extension.
-        and not exists (
-          select from pg_depend part
-          where part.classid = d.classid and part.objid = d.objid and part.objsubid = 0 and part.deptype in ('i', 'e')
-        )
-    );
-  end $$;
-`;
-
 /** An empty schema app, no policy, no run under way, and no transaction that a failed test left open. */
 export async function startAfresh(sql: postgres.Sql): Promise<void> {
   await sql`
     select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and usename = current_user and state like 'idle in transaction%'`;
   await sql.unsafe(`
-    ${emptySchema}
+    drop schema if exists app cascade;
+    create schema app;
     delete from nightshift.retention_policies;
     delete from nightshift.refresh_policies;
     delete from nightshift.view_refreshes;

@@ -148,12 +148,11 @@ async function walk(
   const { steps, assessments } = purgeProgress.parse(run.progress);
   let rowsDone = rowsDecided((assess ? assessments : steps)[relation] ?? noTotals);
   while (spareMs(deadline.remainingMs(), lastMs) > 0) {
-    const batchMs = pauses?.batchMs ?? usualBatchMs;
     const args = {
       ...leaseOf(run),
       relation,
       batch_rows: rows,
-      batch_ms: batchMs,
+      batch_ms: pauses?.batchMs ?? usualBatchMs,
       assess,
       ...(leavesUndecided ? { closure_rows: 1 } : {}),
     };
@@ -173,7 +172,7 @@ async function walk(
       if (batch.done) return assess ? undefined : {};
       // One that followed a long chain of references says little of how long the next will take.
       if (!batch.bySlices && batch.rowsReached <= rows)
-        rows = nextBatchRows(rows, batch.durationMs, batchMs);
+        rows = nextBatchRows(rows, batch.durationMs);
       const rowsDoneBefore = rowsDone;
       rowsDone = rowsDecided(batch.step);
       await pauses?.makeAfter(batch, {

@@ -22,8 +22,8 @@ const maxBatchRows = 500_000;
  * towards 95%: downwards at once, upwards by at most a fifth. Far below the target it doubles or quadruples, which does
  * not overshoot even if the cost grows faster than the size.
  */
-export function nextBatchRows(rows: number, durationMs: number, targetMs: number): number {
-  const efficiency = durationMs / targetMs;
+export function nextBatchRows(rows: number, durationMs: number): number {
+  const efficiency = durationMs / usualBatchMs;
   if (efficiency >= 0.9 && efficiency <= 0.95) return rows;
   const growth = efficiency < 0.1 ? 4 : efficiency < 0.4 ? 2 : 1.2;
   return clampRows(rows * Math.min(0.95 / efficiency, growth));

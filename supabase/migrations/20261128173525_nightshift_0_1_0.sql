@@ -14862,6 +14862,8 @@ declare
   reckoned bigint;
   -- How many rows the time that is left to the batch is reckoned to be enough for.
   affordable bigint;
+  -- A batch of fewer rows may be one that took too long before, since the rest was more, or slower, than was reckoned.
+  rest_rows constant integer := 1000;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
   bounds record;
@@ -14916,7 +14918,7 @@ begin
     select n.* into bounds from nightshift.next_slice(
       leaf, policy.marker_column, policy.flag_column, due, cursor, size,
       cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
-        and nightshift.rest_of_walk(run, policy, leaf, due, cursor, step) <= affordable
+        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable
     ) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
@@ -16058,25 +16060,29 @@ create or replace function nightshift.rest_of_walk(
   run nightshift.runs,
   policy nightshift.retention_policies,
   leaf regclass,
-  due text,
   cursor jsonb,
   step jsonb
 )
 returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
 set row_security = off
 as $$
 declare
   counted constant bigint := (run.progress #>> array['backlogs', policy.relation::text, 'dueRows'])::bigint;
+  cutoff constant timestamptz := least(run.started_at, now()) - policy.drop_after;
   plan jsonb;
 begin
   if counted is null then
     return null;
   end if;
+  -- By the two bounds alone: for the inequality of due_by_marker, Postgres takes off the rows without a marker once more, which
+  -- are nearly all where rows are deleted softly.
   execute format(
-    'explain (format json) select from only %2$s r where (%3$s) and r.%1$I > %4$L',
-    policy.marker_column, nightshift.trusted_name(leaf), due, cursor ->> 'after'
+    'explain (format json) select from only %2$s r where r.%1$I > %3$L and r.%1$I < %4$L',
+    policy.marker_column, nightshift.trusted_name(leaf), cursor ->> 'after', cutoff
   ) into plan;
   -- Each of the two may be wrong: statistics are old, and rows that lie together are missed by a sample.
   return greatest((plan #>> '{0,Plan,Plan Rows}')::bigint, counted - (step ->> 'rowsPurged')::bigint);
@@ -27468,7 +27474,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '903d0adee5485d4b30707a29a191db52f2119ec394bcbb1dd0a2882a26187c75', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6b18421ca5842c7e600b4d579298281ef8568a7e6bf48b767cdea87522d77116', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

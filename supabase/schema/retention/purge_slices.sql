@@ -27,6 +27,8 @@ declare
   reckoned bigint;
   -- How many rows the time that is left to the batch is reckoned to be enough for.
   affordable bigint;
+  -- A batch of fewer rows may be one that took too long before, since the rest was more, or slower, than was reckoned.
+  rest_rows constant integer := 1000;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
   bounds record;
@@ -81,7 +83,7 @@ begin
     select n.* into bounds from nightshift.next_slice(
       leaf, policy.marker_column, policy.flag_column, due, cursor, size,
       cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
-        and nightshift.rest_of_walk(run, policy, leaf, due, cursor, step) <= affordable
+        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable
     ) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(

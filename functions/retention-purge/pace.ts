@@ -18,6 +18,8 @@ const gentlePauseInBatches = 24;
 const longestTurnInBatches = 9;
 /** Of the time that is left to a run, so much may go to work and pauses as they are reckoned; its tables differ. */
 const reckonedShare = 0.5;
+/** A run by hand or by a cron has no end of its own, but somebody who waits for it: it reckons with as much time as AWS has. */
+const reckonedMs = 15 * 60_000;
 /** Locks are not held during a pause, but a run must see a cancel, and renew its lease. */
 const longestPauseMs = 5_000;
 
@@ -102,7 +104,10 @@ export class Pauses {
   /** None while it cannot be reckoned: before any row is done, and when there are more than were counted. */
   #roomInBatches(spareMs: number): number {
     if (this.#rowsDone <= 0 || this.#rowsLeft <= 0) return 0;
-    return (spareMs * reckonedShare) / ((this.#workedMs / this.#rowsDone) * this.#rowsLeft);
+    return (
+      (Math.min(spareMs, reckonedMs) * reckonedShare) /
+      ((this.#workedMs / this.#rowsDone) * this.#rowsLeft)
+    );
   }
 
   get pacedMs(): number {

@@ -103,6 +103,14 @@ describe('the pauses of a table', () => {
     expect(await after(400, 100)).toEqual({ pacedMs: 3, batchMs: usualBatchMs });
   });
 
+  it('are those of a quarter of an hour where the run has no end', async () => {
+    expect(await after(Number.POSITIVE_INFINITY, 1_000)).toMatchObject({ pacedMs: 24 });
+    expect(await after(Number.POSITIVE_INFINITY, 1_000_000)).toEqual({
+      pacedMs: 3,
+      batchMs: usualBatchMs,
+    });
+  });
+
   it('are turns where the time cannot be reckoned', async () => {
     expect(await after(4_800, 0)).toEqual({ pacedMs: 3, batchMs: usualBatchMs });
     const pauses = new Pauses(100);

@@ -153,7 +153,9 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
   }
   if (step.pacedMs >= 1_000) {
     const why = step.pacedFor.join(', ');
-    note(`${step.relation}: ${age(step.pacedMs / 1000)} of that in pauses for ${why}`);
+    note(
+      `${step.relation}: ${age(step.pacedMs / 1000)} of that in pauses for ${why} (--pace full makes none)`,
+    );
   }
   if (step.error) {
     const named = step.error.message.startsWith(`${step.relation}:`);

@@ -4155,7 +4155,6 @@ export type Database = {
       rest_of_walk: {
         Args: {
           cursor: Json
-          due: string
           leaf: unknown
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]

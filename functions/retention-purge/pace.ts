@@ -12,12 +12,15 @@ export const usualBatchMs = 200;
 /** Beside others at work, while there is time. */
 export const shortBatchMs = 50;
 
-/** While there is time, the purge takes a twenty-fifth of it: the slowest hundredth of what others do hardly changes. */
+/** While there is time: with eight others at work, or with any trouble, the slowest hundredth of what they do hardly changes then. */
 const gentlePauseInBatches = 24;
-/** Else, with so many others at work, or with any trouble, it takes a tenth of the time. */
+const gentlePausePerSession = 3;
+/** Else, with so many others at work, or with any trouble, the purge takes a tenth of the time. */
 const longestTurnInBatches = 9;
 /** Of the time that is left to a run, so much may go to work and pauses as they are reckoned; its tables differ. */
 const reckonedShare = 0.5;
+/** A run by hand or by a cron has no end of its own, but somebody who waits for it: it reckons with as much time as AWS has. */
+const reckonedMs = 15 * 60_000;
 /** Locks are not held during a pause, but a run must see a cancel, and renew its lease. */
 const longestPauseMs = 5_000;
 
@@ -28,8 +31,8 @@ const muchWal = 0.4;
 const slowAnswer = { timesQuickest: 4, ms: 40 };
 
 /**
- * Leaves others the time that is theirs: as much as there is time for, and at least as if all took turns. With n sessions
- * at work beside it, the purge then takes one turn of n + 1, and fewer where it may be a burden to them.
+ * Leaves others the time that is theirs: at least as if all took turns, which with n sessions at work beside it is one turn
+ * of n + 1 for the purge, and three turns for each of them where there is time. It holds back most where it may be a burden.
  */
 export function pauseAfter(
   durationMs: number,
@@ -54,10 +57,10 @@ export function pauseAfter(
   ];
   const trouble = troubles.find(([applies]) => applies)?.[1];
   if (!trouble && !isFelt) return undefined;
-  const turns = trouble
-    ? longestTurnInBatches
-    : Math.min(pressure.sessionsAtWork, longestTurnInBatches);
-  const batches = Math.max(turns, Math.min(roomInBatches, gentlePauseInBatches));
+  const sessions = trouble ? Number.POSITIVE_INFINITY : pressure.sessionsAtWork;
+  const turns = Math.min(sessions, longestTurnInBatches);
+  const gently = Math.min(sessions * gentlePausePerSession, gentlePauseInBatches, roomInBatches);
+  const batches = Math.max(turns, gently);
   return {
     ms: Math.min(batches * durationMs, longestPauseMs),
     why: trouble ?? 'other sessions at work',
@@ -102,7 +105,10 @@ export class Pauses {
   /** None while it cannot be reckoned: before any row is done, and when there are more than were counted. */
   #roomInBatches(spareMs: number): number {
     if (this.#rowsDone <= 0 || this.#rowsLeft <= 0) return 0;
-    return (spareMs * reckonedShare) / ((this.#workedMs / this.#rowsDone) * this.#rowsLeft);
+    return (
+      (Math.min(spareMs, reckonedMs) * reckonedShare) /
+      ((this.#workedMs / this.#rowsDone) * this.#rowsLeft)
+    );
   }
 
   get pacedMs(): number {

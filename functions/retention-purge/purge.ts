@@ -123,7 +123,9 @@ export async function purgeTable(
   const rows =
     (before.assess ? rowsAhead(before, assessments[policy.relation]) : 0) +
     rowsAhead(before, steps[policy.relation]);
-  const pauses = pace === 'gentle' ? new Pauses(rows + rowsBehind, { besideOthers }) : undefined;
+  // Somebody waits for a dry run, so it takes turns, as if there were more to do than it has time for.
+  const rowsLeft = run.dryRun ? Number.POSITIVE_INFINITY : rows + rowsBehind;
+  const pauses = pace === 'gentle' ? new Pauses(rowsLeft, { besideOthers }) : undefined;
   const end =
     (before.assess ? await walk(context, policy, before, { assess: true, pauses }) : undefined) ??
     (await walk(context, policy, before, { assess: false, pauses }));

@@ -14865,6 +14865,8 @@ declare
   affordable numeric;
   -- Blocks, or rows by the index, a millisecond.
   pace numeric;
+  -- A batch of fewer rows may be one that took too long before, since the rest was more, or slower, than was reckoned.
+  rest_rows constant integer := 1000;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
   bounds record;
@@ -14919,7 +14921,7 @@ begin
     select n.* into bounds from nightshift.next_slice(
       leaf, policy.marker_column, policy.flag_column, due, cursor, size,
       cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
-        and nightshift.rest_of_walk(run, policy, leaf, due, cursor, step) <= affordable
+        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable
     ) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
@@ -16062,25 +16064,29 @@ create or replace function nightshift.rest_of_walk(
   run nightshift.runs,
   policy nightshift.retention_policies,
   leaf regclass,
-  due text,
   cursor jsonb,
   step jsonb
 )
 returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
 set row_security = off
 as $$
 declare
   counted constant bigint := (run.progress #>> array['backlogs', policy.relation::text, 'dueRows'])::bigint;
+  cutoff constant timestamptz := least(run.started_at, now()) - policy.drop_after;
   plan jsonb;
 begin
   if counted is null then
     return null;
   end if;
+  -- By the two bounds alone: for the inequality of due_by_marker, Postgres takes off the rows without a marker once more, which
+  -- are nearly all where rows are deleted softly.
   execute format(
-    'explain (format json) select from only %2$s r where (%3$s) and r.%1$I > %4$L',
-    policy.marker_column, nightshift.trusted_name(leaf), due, cursor ->> 'after'
+    'explain (format json) select from only %2$s r where r.%1$I > %3$L and r.%1$I < %4$L',
+    policy.marker_column, nightshift.trusted_name(leaf), cursor ->> 'after', cutoff
   ) into plan;
   -- Each of the two may be wrong: statistics are old, and rows that lie together are missed by a sample.
   return greatest((plan #>> '{0,Plan,Plan Rows}')::bigint, counted - (step ->> 'rowsPurged')::bigint);
@@ -23022,9 +23028,13 @@ as $$
     select max(p.at) as until from nightshift.trend_points p where p.kind = 'job'
   )
   insert into nightshift.trend_points as p (kind, subject, at, duration_ms)
-  select 'job', r.job, date_trunc('hour', r.finished_at, 'UTC'), max(extract(epoch from r.finished_at - r.started_at) * 1000)
+  select 'job', r.job, date_trunc('hour', r.finished_at, 'UTC'), max(extract(epoch from r.finished_at - r.started_at) * 1000 - paused.ms)
   from noted n
   join nightshift.runs r on r.finished_at >= coalesce(n.until, '-infinity')
+  -- Pauses of a purge say how much others had to do.
+  cross join lateral (
+    select coalesce(sum(p.ms::numeric), 0) as ms from jsonb_path_query(r.report, 'lax $.steps[*].pacedMs') p(ms)
+  ) paused
   where r.status in ('succeeded', 'partial')
     and not r.dry_run and not r.input ? 'only' and not r.input @> '{"quick": true}'
   group by 2, 3
@@ -23032,7 +23042,7 @@ as $$
 $$;
 
 comment on function nightshift.note_durations is
-  'Notes for each job and hour how long its longest whole run took, from the last hour that is noted on, or of the whole ledger: not dry, not of a few subjects, not a quick health check.';
+  'Notes for each job and hour how long its longest whole run took without its pauses, from the last hour that is noted on, or of the whole ledger: not dry, not of a few subjects, not a quick health check.';
 
 -- supabase/schema/trends/note_tables.sql
 
@@ -27472,7 +27482,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '240221e6420109b61850b7decc263536fa6d4404d105fff03a64906adaeac9f2', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3c44c312cc33cc8804a0e723176ec31f7188d5114c1dc5581d856013a5a6a786', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -29,13 +29,18 @@ describe('the pause after a batch', () => {
     expect(pauseUnder({ walShare: 1 }, 200, slow, 1_000)).toBeUndefined();
   });
 
-  it.each([[{ sessionsAtWork: 1 }], [{ sessionsWaiting: 1 }]])(
+  it.each([[{ sessionsAtWork: 8 }], [{ sessionsAtWork: 50 }], [{ sessionsWaiting: 1 }]])(
     'is as long as there is room for, up to 24 batches, for %o',
     (pressure) => {
       expect(pauseUnder(pressure, 100, prompt, 1_000)?.ms).toBe(2_400);
       expect(pauseUnder(pressure, 100, prompt, 12.5)?.ms).toBe(1_250);
     },
   );
+
+  it('gives each session at work three turns where there is room', () => {
+    expect(pauseUnder({ sessionsAtWork: 1 }, 100, prompt, 1_000)?.ms).toBe(300);
+    expect(pauseUnder({ sessionsAtWork: 5 }, 100, prompt, 1_000)?.ms).toBe(1_500);
+  });
 
   it('gives each session at work a turn as long as the batch, up to nine', () => {
     expect(pauseUnder({ sessionsAtWork: 1 })).toEqual({ ms: 200, why: 'other sessions at work' });
@@ -66,7 +71,7 @@ describe('the pause after a batch', () => {
 
 describe('the pauses of a table', () => {
   const at = (work: Partial<Pressure>) => ({ durationMs: 1, pressure: { ...idle, ...work } });
-  const busy = at({ sessionsAtWork: 3 });
+  const busy = at({ sessionsAtWork: 8 });
   const hurried = { elapsedMs: 1, spareMs: 8, rowsDone: 1 };
 
   it('are no longer than there is time for', async () => {
@@ -80,7 +85,7 @@ describe('the pauses of a table', () => {
     const pauses = new Pauses(1_000, { besideOthers: true });
     await pauses.makeAfter(busy, hurried);
     await pauses.makeAfter(at({ sessionsWaiting: 1 }), { ...hurried, spareMs: 10 });
-    expect(pauses.pacedMs).toBe(12);
+    expect(pauses.pacedMs).toBe(17);
     expect(pauses.pacedFor).toEqual(['sessions that wait for a lock', 'other sessions at work']);
   });
 
@@ -100,14 +105,22 @@ describe('the pauses of a table', () => {
   it('take half of the time that the rows of the run leave, and short batches between them where that is enough', async () => {
     expect(await after(4_800, 100)).toEqual({ pacedMs: 24, batchMs: shortBatchMs });
     expect(await after(4_000, 100)).toEqual({ pacedMs: 20, batchMs: usualBatchMs });
-    expect(await after(400, 100)).toEqual({ pacedMs: 3, batchMs: usualBatchMs });
+    expect(await after(400, 100)).toEqual({ pacedMs: 8, batchMs: usualBatchMs });
+  });
+
+  it('are those of a quarter of an hour where the run has no end', async () => {
+    expect(await after(Number.POSITIVE_INFINITY, 1_000)).toMatchObject({ pacedMs: 24 });
+    expect(await after(Number.POSITIVE_INFINITY, 1_000_000)).toEqual({
+      pacedMs: 8,
+      batchMs: usualBatchMs,
+    });
   });
 
   it('are turns where the time cannot be reckoned', async () => {
-    expect(await after(4_800, 0)).toEqual({ pacedMs: 3, batchMs: usualBatchMs });
+    expect(await after(4_800, 0)).toEqual({ pacedMs: 8, batchMs: usualBatchMs });
     const pauses = new Pauses(100, { besideOthers: true });
     await pauses.makeAfter(busy, { elapsedMs: 1, spareMs: 100_000, rowsDone: 0 });
-    expect(pauses.pacedMs).toBe(3);
+    expect(pauses.pacedMs).toBe(8);
   });
 
   it('are not needed, nor are short batches, once nobody else is at work', async () => {

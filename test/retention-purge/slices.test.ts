@@ -214,9 +214,10 @@ describe('the rest of a walk by the index', () => {
   const weeksInMs = 2_000_000_000;
 
   it.each([
-    ['goes at once, without a look for its end, where there is time for it', weeksInMs, 5_000],
-    ['goes by slices where there is little', 200, 6_000],
-  ])('%s', async (_, ms, reads) => {
+    ['goes at once, without a look for its end, where there is time', batchRows, weeksInMs, 5_000],
+    ['goes by slices where there is little', batchRows, 200, 6_000],
+    ['goes by slices in a smaller batch, as after one that took too long', 500, weeksInMs, 6_000],
+  ])('%s', async (_, rows, ms, reads) => {
     await create(3_000, 'old');
     const session = db.connect();
     await beginBatches(session, items);
@@ -229,7 +230,7 @@ describe('the rest of a walk by the index', () => {
       const [row] = await session`
         select s.step
         from nightshift.runs r, nightshift.retention_policies p,
-          nightshift.purge_slices(r, p, ${batchRows}, ${ms}, ${session.json(step)}) s
+          nightshift.purge_slices(r, p, ${rows}, ${ms}, ${session.json(step)}) s
         where r.status = 'running'`;
       step = row?.step;
     }
@@ -249,7 +250,7 @@ describe('the rest of a walk by the index', () => {
     const rest = async (purged: number) => {
       const [row] = await db.sql`
         select nightshift.rest_of_walk(
-          r, p, ${items}::regclass, ${isDue}, '{"after": "-infinity"}', jsonb_build_object('rowsPurged', ${purged}::integer)
+          r, p, ${items}::regclass, '{"after": "-infinity"}', jsonb_build_object('rowsPurged', ${purged}::integer)
         )::integer as rows
         from nightshift.runs r, nightshift.retention_policies p where r.status = 'running'`;
       return row?.rows;
@@ -262,7 +263,7 @@ describe('the rest of a walk by the index', () => {
   it('is not known of a table that the run has not measured', async () => {
     await create(10, 'new');
     const [row] = await db.sql`
-      select nightshift.rest_of_walk(r, p, p.relation, ${isDue}, '{"after": "-infinity"}', '{"rowsPurged": 0}') as rows
+      select nightshift.rest_of_walk(r, p, p.relation, '{"after": "-infinity"}', '{"rowsPurged": 0}') as rows
       from nightshift.retention_policies p left join nightshift.runs r on false`;
     expect(row).toEqual({ rows: null });
   });

@@ -29,6 +29,8 @@ declare
   affordable numeric;
   -- Blocks, or rows by the index, a millisecond.
   pace numeric;
+  -- A batch of fewer rows may be one that took too long before, since the rest was more, or slower, than was reckoned.
+  rest_rows constant integer := 1000;
   -- To go into a partition takes longer than to go through as many.
   few_blocks constant integer := 16;
   bounds record;
@@ -83,7 +85,7 @@ begin
     select n.* into bounds from nightshift.next_slice(
       leaf, policy.marker_column, policy.flag_column, due, cursor, size,
       cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
-        and nightshift.rest_of_walk(run, policy, leaf, due, cursor, step) <= affordable
+        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable
     ) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(

@@ -182,7 +182,11 @@ describe('what is noted', () => {
     await ran('retention-purge', 4, 90, {}, 'failed');
     // Without the pauses that it made for others, it was quicker.
     await ran('retention-purge', 4, 900, {}, 'succeeded', {
-      steps: [{ pacedMs: 800_000 }, { pacedMs: 50_000 }, {}],
+      steps: [
+        { relation: 'app.a', pacedMs: 800_000 },
+        { relation: 'app.b', pacedMs: 50_000 },
+        { relation: 'app.c' },
+      ],
     });
     await ran('retention-purge', 4, 90, { only: ['app.items'] });
     await ran('health-check', 3, 9, { quick: false });

@@ -13,10 +13,9 @@ import {
 import { countMetrics, nothingPurged, reportOf, stepOf } from './report.ts';
 import { braked, rowsAhead, runStatus } from './rules.ts';
 import {
-  type MeasuredTable,
   noTotals,
-  type Policy,
   type PurgeInput,
+  type PurgeProgress,
   type PurgeReport,
   type PurgeTotals,
   purgeInput,
@@ -39,19 +38,21 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
   const purged: Purged[] = [];
   const besideOthers = plan.pressure.sessionsAtWork > 0;
   const measured = await measureAll(context, plan.policies);
-  const { steps } = purgeProgress.parse(run.progress);
-  for (const [n, { policy, before }] of measured.entries()) {
-    const rowsBehind = rowsAheadIn(measured.slice(n + 1), steps);
-    const turn = { pace: input.pace, besideOthers, rowsBehind };
-    purged.push(await purgeMeasured(context, policy, before, turn));
+  const earlier = purgeProgress.parse(run.progress);
+  const rowsOf = ({ policy, before }: Measured) =>
+    before instanceof NightshiftError ? 0 : rowsAhead(before, earlier.steps[policy.relation]);
+  let rowsBehind = measured.reduce((rows, table) => rows + rowsOf(table), 0);
+  for (const table of measured) {
+    rowsBehind -= rowsOf(table);
+    const turn = { pace: input.pace, besideOthers, rowsBehind, earlier };
+    purged.push(await purgeMeasured(context, table, turn));
   }
-  return conclude(context, input, purged, plan.disabled);
+  return conclude(context, input, purged, { disabled: plan.disabled, earlier: earlier.steps });
 }
 
 async function purgeMeasured(
   context: JobContext,
-  policy: Policy,
-  before: MeasuredTable | NightshiftError,
+  { policy, before }: Measured,
   turn: Turn,
 ): Promise<Purged> {
   const untouched = { policy, outOfTime: false, durationMs: 0 };
@@ -62,22 +63,13 @@ async function purgeMeasured(
   return purgeTable(context, policy, before, turn);
 }
 
-function rowsAheadIn(measured: readonly Measured[], steps: Record<string, PurgeTotals>): number {
-  let rows = 0;
-  for (const { policy, before } of measured) {
-    if (!(before instanceof NightshiftError)) rows += rowsAhead(before, steps[policy.relation]);
-  }
-  return rows;
-}
-
 async function conclude(
   context: JobContext,
   input: PurgeInput,
   purged: readonly Purged[],
-  disabled: string[],
+  { disabled, earlier }: { disabled: string[]; earlier: PurgeProgress['steps'] },
 ): Promise<Outcome<PurgeReport>> {
-  const { run, metrics, stop } = context;
-  const earlier = purgeProgress.parse(run.progress).steps;
+  const { metrics, stop } = context;
   const totals = await readTotals(context);
   const steps = [];
   for (const table of purged) {

@@ -28,8 +28,9 @@ import {
   noTotals,
   type Policy,
   type PurgeInput,
+  type PurgeProgress,
+  type PurgeTotals,
   purgedBatch,
-  purgeProgress,
 } from './schema.ts';
 
 /** What this attempt did with one table. The totals of the run are in the ledger. */
@@ -104,6 +105,8 @@ export interface Turn {
   besideOthers: boolean;
   /** That are due in the tables whose turn comes later. */
   rowsBehind: number;
+  /** What earlier attempts of the run did. */
+  earlier: PurgeProgress;
 }
 
 /**
@@ -114,12 +117,13 @@ export async function purgeTable(
   context: JobContext,
   policy: Policy,
   before: MeasuredTable,
-  { pace, besideOthers, rowsBehind }: Turn,
+  turn: Turn,
 ): Promise<Purged> {
   const { clock, run } = context;
   if (nothingDue(before)) return { policy, before, durationMs: 0, outOfTime: false };
   const startedMs = clock.nowMs();
-  const { steps, assessments } = purgeProgress.parse(run.progress);
+  const { pace, besideOthers, rowsBehind } = turn;
+  const { steps, assessments } = turn.earlier;
   const rows =
     (before.assess ? rowsAhead(before, assessments[policy.relation]) : 0) +
     rowsAhead(before, steps[policy.relation]);
@@ -127,8 +131,10 @@ export async function purgeTable(
   const rowsLeft = run.dryRun ? Number.POSITIVE_INFINITY : rows + rowsBehind;
   const pauses = pace === 'gentle' ? new Pauses(rowsLeft, { besideOthers }) : undefined;
   const end =
-    (before.assess ? await walk(context, policy, before, { assess: true, pauses }) : undefined) ??
-    (await walk(context, policy, before, { assess: false, pauses }));
+    (before.assess
+      ? await walk(context, policy, before, { earlier: assessments, assess: true, pauses })
+      : undefined) ??
+    (await walk(context, policy, before, { earlier: steps, assess: false, pauses }));
   const durationMs = clock.nowMs() - startedMs;
   return { policy, before, durationMs, pauses, outOfTime: false, ...end };
 }
@@ -138,7 +144,11 @@ async function walk(
   { rpc, run, clock, deadline, metrics, onProgress }: JobContext,
   policy: Policy,
   before: MeasuredTable,
-  { assess, pauses }: { assess: boolean; pauses: Pauses | undefined },
+  {
+    earlier,
+    assess,
+    pauses,
+  }: { earlier: Record<string, PurgeTotals>; assess: boolean; pauses: Pauses | undefined },
 ): Promise<Partial<Purged> | undefined> {
   const { relation } = policy;
   // An estimate of none is no reason to look at one row at a time.
@@ -147,8 +157,7 @@ async function walk(
     : firstBatchRows;
   let lastMs = 0;
   let leavesUndecided = false;
-  const { steps, assessments } = purgeProgress.parse(run.progress);
-  let rowsDone = rowsDecided((assess ? assessments : steps)[relation] ?? noTotals);
+  let rowsDone = rowsDecided(earlier[relation] ?? noTotals);
   while (spareMs(deadline.remainingMs(), lastMs) > 0) {
     const args = {
       ...leaseOf(run),

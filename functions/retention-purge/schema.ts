@@ -153,6 +153,7 @@ export const purgeProgress = z.object({
   /** Of walks that delete nothing, to ask the brake. */
   assessments: z.record(z.string(), purgeTotals).default({}),
 });
+export type PurgeProgress = z.output<typeof purgeProgress>;
 
 export const purgedBatch = z.object({
   step: purgeTotals,

@@ -13912,23 +13912,20 @@ begin
       'select r.%1$I::text from only %2$s r where (%3$s) and r.%1$I > %4$L order by r.%1$I desc limit 1',
       marker_column, nightshift.trusted_name(leaf), due, after
     ) into ends;
-    is_last := true;
-    ends := coalesce(ends, after);
-    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends);
-    return;
+  else
+    -- Each marker value once, so that the next slice can begin strictly after the last one.
+    execute format(
+      'select count(*), max(c.marker)::text from (
+         select * from (
+           select r.%1$I as marker from only %2$s r where (%3$s) and r.%1$I > %4$L
+           order by r.%1$I fetch first %5$s rows with ties
+         ) c limit %6$s
+       ) c',
+      marker_column, nightshift.trusted_name(leaf), due, after, size, max_rows + 1
+    ) into found_rows, ends;
   end if;
-  -- Each marker value once, so that the next slice can begin strictly after the last one.
-  execute format(
-    'select count(*), max(c.marker)::text from (
-       select * from (
-         select r.%1$I as marker from only %2$s r where (%3$s) and r.%1$I > %4$L
-         order by r.%1$I fetch first %5$s rows with ties
-       ) c limit %6$s
-     ) c',
-    marker_column, nightshift.trusted_name(leaf), due, after, size, max_rows + 1
-  ) into found_rows, ends;
-  if found_rows <= max_rows then
-    is_last := found_rows < size;
+  if rest or found_rows <= max_rows then
+    is_last := rest or found_rows < size;
     ends := coalesce(ends, after);
     slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends)
       -- So that an index of flagged rows alone serves the DELETE, too.
@@ -14920,8 +14917,9 @@ begin
     slice_started := clock_timestamp();
     select n.* into bounds from nightshift.next_slice(
       leaf, policy.marker_column, policy.flag_column, due, cursor, size,
-      cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
-        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable
+      -- Before the first slice nobody knows what is affordable.
+      (cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
+        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable) is true
     ) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
@@ -27482,7 +27480,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3c44c312cc33cc8804a0e723176ec31f7188d5114c1dc5581d856013a5a6a786', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7fdca7618ca3477007b62d1e39ca8f8c43c5ce94eed8642c1693a6e03da9edaa', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

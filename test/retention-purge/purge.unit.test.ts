@@ -3,7 +3,7 @@ import type { JobContext } from '../../functions/_shared/job.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { shortBatchMs, usualBatchMs } from '../../functions/retention-purge/pace.ts';
 import { purgeTable } from '../../functions/retention-purge/purge.ts';
-import { noTotals } from '../../functions/retention-purge/schema.ts';
+import { noTotals, purgeProgress } from '../../functions/retention-purge/schema.ts';
 import { endless } from '../support/deadline.ts';
 
 const relation = 'app.items';
@@ -57,7 +57,7 @@ async function secondBatchMs(progress: object, rowMs: number, assess: boolean): 
           };
         },
       },
-      run: { id: '', fence: 1, progress },
+      run: { id: '', fence: 1 },
       clock: { nowMs: () => nowMs },
       deadline: endless(20_000),
       metrics: noMetrics,
@@ -65,7 +65,7 @@ async function secondBatchMs(progress: object, rowMs: number, assess: boolean): 
     } as unknown as JobContext,
     policy,
     { ...before, assess },
-    { pace: 'gentle', besideOthers: true, rowsBehind: 0 },
+    { pace: 'gentle', besideOthers: true, rowsBehind: 0, earlier: purgeProgress.parse(progress) },
   );
   return asked[1] ?? 0;
 }

@@ -430,7 +430,8 @@ describe.each(['sweep', 'index'] as const)('a row in use: %s', (way) => {
       const killed = db.connect();
       const [backend] = await killed`select pg_backend_pid() as pid`;
       const run = await beginBatches(killed, items);
-      const batch = run.batch().catch((error: { code: string }) => error.code);
+      // Long enough to come to the last row.
+      const batch = run.batch(batchRows, 1_000).catch((error: { code: string }) => error.code);
       await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
       await db.sql`select pg_terminate_backend(${backend?.pid})`;
       expect(await batch).toMatch(/^(57P01|CONNECTION_CLOSED)$/);

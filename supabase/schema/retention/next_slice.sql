@@ -43,23 +43,20 @@ begin
       'select r.%1$I::text from only %2$s r where (%3$s) and r.%1$I > %4$L order by r.%1$I desc limit 1',
       marker_column, nightshift.trusted_name(leaf), due, after
     ) into ends;
-    is_last := true;
-    ends := coalesce(ends, after);
-    slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends);
-    return;
+  else
+    -- Each marker value once, so that the next slice can begin strictly after the last one.
+    execute format(
+      'select count(*), max(c.marker)::text from (
+         select * from (
+           select r.%1$I as marker from only %2$s r where (%3$s) and r.%1$I > %4$L
+           order by r.%1$I fetch first %5$s rows with ties
+         ) c limit %6$s
+       ) c',
+      marker_column, nightshift.trusted_name(leaf), due, after, size, max_rows + 1
+    ) into found_rows, ends;
   end if;
-  -- Each marker value once, so that the next slice can begin strictly after the last one.
-  execute format(
-    'select count(*), max(c.marker)::text from (
-       select * from (
-         select r.%1$I as marker from only %2$s r where (%3$s) and r.%1$I > %4$L
-         order by r.%1$I fetch first %5$s rows with ties
-       ) c limit %6$s
-     ) c',
-    marker_column, nightshift.trusted_name(leaf), due, after, size, max_rows + 1
-  ) into found_rows, ends;
-  if found_rows <= max_rows then
-    is_last := found_rows < size;
+  if rest or found_rows <= max_rows then
+    is_last := rest or found_rows < size;
     ends := coalesce(ends, after);
     slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends)
       -- So that an index of flagged rows alone serves the DELETE, too.

@@ -84,8 +84,9 @@ begin
     slice_started := clock_timestamp();
     select n.* into bounds from nightshift.next_slice(
       leaf, policy.marker_column, policy.flag_column, due, cursor, size,
-      cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
-        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable
+      -- Before the first slice nobody knows what is affordable.
+      (cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
+        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable) is true
     ) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(

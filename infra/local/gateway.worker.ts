@@ -124,17 +124,9 @@ class Connection extends PostgresConnection {
     Object.assign(this, {
       // The library would grant everything on every schema to every role; here the migrations decide.
       ensureRlsContext: async () => true,
-      // Like PostgREST, in one statement: the library sends one for each setting.
-      applyJwtSessionContext: (database: Database, vars: VarsContext) =>
-        setLocally(database, settingsOf(vars)),
-      applyRpcRequestGucs: (database: Database, rpc: Rpc) =>
-        setLocally(database, {
-          'response.status': '',
-          'response.headers': '',
-          'request.method': rpc.method,
-          'request.path': rpc.path,
-          'request.headers': JSON.stringify(rpc.requestHeaders ?? {}),
-        }),
+      // Like PostgREST, all settings are made in one statement (see #prepare): the library sends one for each.
+      applyJwtSessionContext: async () => {},
+      applyRpcRequestGucs: async () => {},
     });
     this.#pool = createPool(url);
     Object.assign(this.driver, { reserve: this.#pool.reserve });
@@ -168,7 +160,7 @@ class Connection extends PostgresConnection {
       super.withContext(
         vars,
         async (database) => {
-          if (options?.rpc) await this.#hoistTimeout(database, role, options.rpc);
+          if (vars) await this.#prepare(database, vars, options?.rpc);
           return run(database);
         },
         options,
@@ -180,8 +172,17 @@ class Connection extends PostgresConnection {
     }
   }
 
+  async #prepare(database: Database, vars: VarsContext, rpc: Rpc | undefined) {
+    const timeout = rpc && (await this.#timeoutOf(database, roleOf(vars), rpc));
+    await setLocally(database, {
+      ...settingsOf(vars),
+      ...(rpc ? requestOf(rpc) : {}),
+      ...(timeout === undefined ? {} : { statement_timeout: timeout }),
+    });
+  }
+
   /** Like PostgREST: a function's own `set statement_timeout`, else the role's, holds for the transaction. */
-  async #hoistTimeout(database: Database, role: string, rpc: Rpc) {
+  async #timeoutOf(database: Database, role: string, rpc: Rpc): Promise<string | undefined> {
     const headers = rpc.requestHeaders ?? {};
     const schema = headers['content-profile'] ?? headers['accept-profile'] ?? 'public';
     const name = rpc.path.replace('/rpc/', '');
@@ -189,8 +190,7 @@ class Connection extends PostgresConnection {
     if (!this.#timeouts.has(key)) {
       this.#timeouts.set(key, await timeoutOf(database, role, schema, name));
     }
-    const timeout = this.#timeouts.get(key);
-    if (timeout !== undefined) await setLocally(database, { statement_timeout: timeout });
+    return this.#timeouts.get(key);
   }
 }
 
@@ -311,6 +311,17 @@ function settingsOf(vars: VarsContext): Record<string, string> {
     'request.jwt.claim.sub': String(uid ?? ''),
     'request.jwt.claim.role': role,
     ...(jwt && typeof jwt === 'object' ? { 'request.jwt.claims': JSON.stringify(jwt) } : {}),
+  };
+}
+
+/** What a function knows of the request that calls it. */
+function requestOf({ method, path, requestHeaders = {} }: Rpc): Record<string, string> {
+  return {
+    'response.status': '',
+    'response.headers': '',
+    'request.method': method,
+    'request.path': path,
+    'request.headers': JSON.stringify(requestHeaders),
   };
 }
 

@@ -12,8 +12,8 @@ export interface ProgressBars {
 const widestBar = 24;
 /** A narrower one shows nothing. */
 const narrowestBar = 5;
-/** The figures beside it: the percentage, two numbers of millions, and a unit. */
-const figuresColumns = 42;
+/** The figures beside it: the percentage, two numbers of millions, a unit, and a remark. */
+const figuresColumns = 55;
 
 /** A progress bar for each subject in turn, on a terminal only. */
 export function progressBars(): ProgressBars {
@@ -25,25 +25,25 @@ export function progressBars(): ProgressBars {
     current = undefined;
   };
   return {
-    onProgress: ({ subject, unit, done, total }) => {
+    onProgress: ({ subject, unit, done, total, remark }) => {
       if (subject !== current || !bar) {
         stop();
         const name = printableLine(subject);
         const room = (process.stderr.columns ?? 80) - name.length - figuresColumns;
         bar = new SingleBar(
           {
-            format: `  ${name} {bar} {percentage}%  {value} of {total} ${unit}`,
+            format: `  ${name} {bar} {percentage}%  {value} of {total} ${unit}{remark}`,
             stream: process.stderr,
             barsize: Math.max(Math.min(room, widestBar), narrowestBar),
             forceRedraw: true,
           },
           Presets.shades_classic,
         );
-        bar.start(Math.max(total, done), done);
+        bar.start(Math.max(total, done), done, { remark: '' });
         current = subject;
       }
       bar.setTotal(Math.max(total, done));
-      bar.update(done);
+      bar.update(done, { remark: remark ? `, ${remark}` : '' });
     },
     say(text) {
       // The bar ends with a new line, behind which the terminal may have written ^C.

@@ -32,6 +32,8 @@ export interface StepProgress {
   done: number;
   /** The whole amount, as far as it is known. */
   total: number;
+  /** What else there is to say of how it goes. */
+  remark?: string | undefined;
 }
 
 export type OutcomeStatus = 'continued' | 'succeeded' | 'partial' | 'failed';

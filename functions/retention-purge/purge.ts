@@ -178,6 +178,7 @@ async function walk(
         unit: 'rows',
         done: rowsDecided(batch.step),
         total: before.dueRows,
+        remark: pauses?.pacedMs ? 'with pauses' : undefined,
       });
       if (batch.refusal !== null) return { error: braked(relation, batch.refusal) };
       if (batch.done) return assess ? undefined : {};

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { JobContext } from '../../functions/_shared/job.ts';
+import type { JobContext, StepProgress } from '../../functions/_shared/job.ts';
 import { noMetrics } from '../../functions/_shared/metrics.ts';
 import { shortBatchMs, usualBatchMs } from '../../functions/retention-purge/pace.ts';
 import { purgeTable } from '../../functions/retention-purge/purge.ts';
@@ -32,9 +32,18 @@ const pressure = {
   walShare: 0,
 };
 
-/** How long the second batch may take in an attempt that has 20 seconds, beside others at work, when the first took so long. */
-async function secondBatchMs(progress: object, rowMs: number, assess: boolean): Promise<number> {
+/** Two batches of an attempt that has 20 seconds, beside others at work, each of which takes so long for its row. */
+async function twoBatches({
+  earlier = {},
+  rowMs = 1,
+  assess = false,
+}: {
+  earlier?: object;
+  rowMs?: number;
+  assess?: boolean;
+}) {
   const asked: number[] = [];
+  const remarks: unknown[] = [];
   let nowMs = 0;
   let rowsPurged = 900;
   await purgeTable(
@@ -61,25 +70,37 @@ async function secondBatchMs(progress: object, rowMs: number, assess: boolean): 
       clock: { nowMs: () => nowMs },
       deadline: endless(20_000),
       metrics: noMetrics,
-      onProgress: () => {},
+      onProgress: ({ remark }: StepProgress) => remarks.push(remark),
     } as unknown as JobContext,
     policy,
     { ...before, assess },
-    { pace: 'gentle', besideOthers: true, rowsBehind: 0, earlier: purgeProgress.parse(progress) },
+    { pace: 'gentle', besideOthers: true, rowsBehind: 0, earlier: purgeProgress.parse(earlier) },
   );
-  return asked[1] ?? 0;
+  return { secondBatchMs: asked[1], remarks };
 }
 
 const nineTenths = { [relation]: { rowsPurged: 900 } };
 
 it('a run that was continued knows that little is left', async () => {
-  expect(await secondBatchMs({ steps: nineTenths }, 1, false)).toBe(shortBatchMs);
+  expect(await twoBatches({ earlier: { steps: nineTenths } })).toMatchObject({
+    secondBatchMs: shortBatchMs,
+  });
 });
 
 it('a run that was continued while it asked the brake does not take what was done before for its own speed', async () => {
-  expect(await secondBatchMs({ assessments: nineTenths }, 1_000, true)).toBe(usualBatchMs);
+  const earlier = { assessments: nineTenths };
+  expect(await twoBatches({ earlier, rowMs: 1_000, assess: true })).toMatchObject({
+    secondBatchMs: usualBatchMs,
+  });
 });
 
 it('while the brake is asked, the deletion is still ahead', async () => {
-  expect(await secondBatchMs({ assessments: nineTenths }, 1, true)).toBe(usualBatchMs);
+  const earlier = { assessments: nineTenths };
+  expect(await twoBatches({ earlier, assess: true })).toMatchObject({
+    secondBatchMs: usualBatchMs,
+  });
+});
+
+it('whoever watches hears of pauses once there was one', async () => {
+  expect((await twoBatches({})).remarks).toEqual([undefined, 'with pauses']);
 });

@@ -1,12 +1,10 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { type JobName, jobNames } from '../../functions/registry.ts';
 import { writeFunctions } from '../../infra/edge/functions.ts';
@@ -17,7 +15,6 @@ import { token } from './handler.ts';
 import { auditDeletes } from './purge.ts';
 
 const deno: string = createRequire(import.meta.url)('deno/install_api.cjs').runInstall();
-const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Linux counts the CPU time of processes in hundredths of a second. */
 const ticksPerSecond = 100;
 
@@ -31,14 +28,6 @@ interface Call {
   headers?: Record<string, string>;
   /** Anything but a string is sent as JSON. */
   body?: unknown;
-}
-
-/** `deno check`: what it says is empty when all types fit. */
-export async function denoCheck(files: readonly string[]): Promise<string> {
-  const env = { ...bareEnvironment, HOME: tmpdir(), DENO_NO_UPDATE_CHECK: '1' };
-  const args = ['check', '--quiet', ...files];
-  const { stdout, stderr } = await promisify(execFile)(deno, args, { cwd: root, env });
-  return stdout + stderr;
 }
 
 /** The Edge Functions as they are deployed, each in a Deno of its own, before a database of their own. */

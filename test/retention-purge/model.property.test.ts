@@ -199,7 +199,7 @@ const goesAsAChild: Scenario = {
   ],
 };
 
-const { numRuns, timeoutMs, seed } = propertyRuns(120);
+const { numRuns, timeoutMs, seed } = propertyRuns(60);
 
 /** As where a role owns the application's tables, and postgres, which owns some, is a member of it. */
 const roles: Record<Owner, string> = {

@@ -107,7 +107,7 @@ const scenarios = fc.array(fc.oneof(fc.tuple(steps), fc.tuple(steps, steps)), {
   minLength: 1,
   maxLength: 12,
 });
-const { numRuns, timeoutMs, seed } = propertyRuns(15);
+const { numRuns, timeoutMs, seed } = propertyRuns(8);
 const db = setUpDatabase();
 
 /** Refused because of another: nothing was changed, and whoever calls repeats it. */

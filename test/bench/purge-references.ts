@@ -27,17 +27,17 @@ interface Scenario {
 const rounds = 3;
 
 const isDue = "deleted_at < now() - interval '30 days'";
-const parents = (due: number) => `
+const parents = (due: number, rows = 200_000) => `
   create table refs.parents (id bigint primary key, deleted_at timestamptz, payload text);
   insert into refs.parents
   select i, case when i <= ${due} then now() - interval '40 days' - i * interval '1 second' end, repeat('x', 100)
-  from generate_series(1, 200000) i;
+  from generate_series(1, ${rows}) i;
   create index on refs.parents (deleted_at);
 `;
 /** Rows that refer to parents that are not due. */
-const holders = (name: string) => `
+const holders = (name: string, due: number) => `
   create table refs.${name} (id bigint primary key, parent_id bigint references refs.parents);
-  insert into refs.${name} select i, 100000 + i from generate_series(1, 100000) i;
+  insert into refs.${name} select i, ${due} + i from generate_series(1, ${due}) i;
   create index on refs.${name} (parent_id);
 `;
 const policy =
@@ -46,17 +46,17 @@ const policy =
 const scenarios: Scenario[] = [
   {
     name: 'oneKey',
-    tables: parents(100_000) + holders('first'),
+    tables: parents(500_000, 1_000_000) + holders('first', 500_000),
     policy: `${policy})`,
     plain: `delete from refs.parents where ${isDue}`,
-    rowsPurged: 100_000,
+    rowsPurged: 500_000,
   },
   {
     name: 'twoKeys',
-    tables: parents(100_000) + holders('first') + holders('second'),
+    tables: parents(500_000, 1_000_000) + holders('first', 500_000) + holders('second', 500_000),
     policy: `${policy})`,
     plain: `delete from refs.parents where ${isDue}`,
-    rowsPurged: 100_000,
+    rowsPurged: 500_000,
   },
   {
     name: 'children',
@@ -123,7 +123,7 @@ const scenarios: Scenario[] = [
   },
   {
     name: 'nothingDue',
-    tables: parents(0) + holders('first'),
+    tables: parents(0) + holders('first', 100_000),
     policy: `${policy})`,
     plain: `delete from refs.parents where ${isDue}`,
     rowsPurged: 0,

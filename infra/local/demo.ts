@@ -86,7 +86,7 @@ async function main() {
 }
 
 function connect({ gatewayUrl, secretKey }: Stack) {
-  const deadline = deadlineIn(systemClock, 120_000);
+  const deadline = deadlineIn(systemClock, 600_000);
   return { deadline, rpc: createRpc({ url: gatewayUrl, secretKey }, deadline) };
 }
 

@@ -6,6 +6,7 @@ import {
   type Measured,
   measureAfter,
   measureAll,
+  measureAtEnd,
   type Purged,
   purgeTable,
   type Turn,
@@ -45,7 +46,8 @@ async function run(context: JobContext, input: PurgeInput): Promise<Outcome<Purg
   for (const table of measured) {
     rowsBehind -= rowsOf(table);
     const turn = { pace: input.pace, besideOthers, rowsBehind, earlier };
-    purged.push(await purgeMeasured(context, table, turn));
+    const result = await purgeMeasured(context, table, turn);
+    purged.push({ ...result, after: await measureAfter(context, result) });
   }
   return conclude(context, input, purged, { disabled: plan.disabled, earlier: earlier.steps });
 }
@@ -55,7 +57,8 @@ async function purgeMeasured(
   { policy, before }: Measured,
   turn: Turn,
 ): Promise<Purged> {
-  const untouched = { policy, outOfTime: false, durationMs: 0 };
+  const { rowsPurged } = turn.earlier.steps[policy.relation] ?? noTotals;
+  const untouched = { policy, rowsPurged, outOfTime: false, durationMs: 0 };
   if (isStop(before)) return { ...untouched, outOfTime: true };
   if (before instanceof NightshiftError) return { ...untouched, error: before };
   if (policy.refusal)
@@ -74,19 +77,10 @@ async function conclude(
   const steps = [];
   for (const table of purged) {
     const { policy } = table;
-    const after = await measureAfter(context, table);
-    steps.push(
-      stepOf(
-        policy,
-        {
-          ...table,
-          totals: totals[policy.relation] ?? noTotals,
-          after,
-          stopped: stop.why?.message,
-        },
-        input,
-      ),
-    );
+    const ofTable = totals[policy.relation] ?? noTotals;
+    const after = await measureAtEnd(context, table, ofTable);
+    const results = { ...table, totals: ofTable, after, stopped: stop.why?.message };
+    steps.push(stepOf(policy, results, input));
   }
   const report = reportOf(steps, { disabled, dryRun: input.dryRun });
   const allMeasured = purged.every(({ before }) => before);

@@ -6,13 +6,12 @@ import { isStop } from '../_shared/stop.ts';
 import { Pauses, usualBatchMs } from './pace.ts';
 import type { TableResults } from './report.ts';
 import {
+  BatchSize,
   braked,
   countFits,
   explain,
   firstBatchRows,
-  halveBatchRows,
   measuredTogether,
-  nextBatchRows,
   nothingDue,
   repeatBatch,
   rowsAhead,
@@ -34,7 +33,11 @@ import {
 } from './schema.ts';
 
 /** What this attempt did with one table. The totals of the run are in the ledger. */
-export type Purged = Omit<TableResults, 'totals' | 'after'> & { policy: Policy };
+export type Purged = Omit<TableResults, 'totals'> & {
+  policy: Policy;
+  /** What the run had purged of it when its turn ended. In the turn of another it can lose more. */
+  rowsPurged: number;
+};
 
 export interface Measured {
   policy: Policy;
@@ -74,7 +77,23 @@ async function measureTogether(
   }
 }
 
-/** Undefined when the backlog cannot be counted; the report then estimates it. */
+/** What is left when all tables have had their turn, by what was left after its own. */
+export async function measureAtEnd(
+  context: JobContext,
+  table: Purged,
+  totals: PurgeTotals,
+): Promise<Backlog | undefined> {
+  const { after } = table;
+  const rowsSince = totals.rowsPurged - table.rowsPurged;
+  if (!after || rowsSince <= 0) return after;
+  const dueRows = Math.max(after.dueRows - rowsSince, 0);
+  return (await measureAfter(context, table)) ?? { ...after, dueRows, dueRowsExact: false };
+}
+
+/**
+ * Undefined when the backlog cannot be counted; the report then estimates it. To be asked right after the turn of the table:
+ * those behind it may take all the time that is left.
+ */
 export async function measureAfter(
   context: JobContext,
   { policy, before, outOfTime }: Purged,
@@ -120,10 +139,11 @@ export async function purgeTable(
   turn: Turn,
 ): Promise<Purged> {
   const { clock, run } = context;
-  if (nothingDue(before)) return { policy, before, durationMs: 0, outOfTime: false };
-  const startedMs = clock.nowMs();
   const { pace, besideOthers, rowsBehind } = turn;
   const { steps, assessments } = turn.earlier;
+  const { rowsPurged } = steps[policy.relation] ?? noTotals;
+  if (nothingDue(before)) return { policy, before, rowsPurged, durationMs: 0, outOfTime: false };
+  const startedMs = clock.nowMs();
   const rows =
     (before.assess ? rowsAhead(before, assessments[policy.relation]) : 0) +
     rowsAhead(before, steps[policy.relation]);
@@ -136,7 +156,7 @@ export async function purgeTable(
       : undefined) ??
     (await walk(context, policy, before, { earlier: steps, assess: false, pauses }));
   const durationMs = clock.nowMs() - startedMs;
-  return { policy, before, durationMs, pauses, outOfTime: false, ...end };
+  return { policy, before, rowsPurged, durationMs, pauses, outOfTime: false, ...end };
 }
 
 /** One way through the table. Says why it ended, when there is nothing more to do for it. */
@@ -152,17 +172,19 @@ async function walk(
 ): Promise<Partial<Purged> | undefined> {
   const { relation } = policy;
   // An estimate of none is no reason to look at one row at a time.
-  let rows = before.dueRowsExact
-    ? Math.min(firstBatchRows, Math.max(before.dueRows, 1))
-    : firstBatchRows;
+  const size = new BatchSize(
+    before.dueRowsExact ? Math.min(firstBatchRows, Math.max(before.dueRows, 1)) : firstBatchRows,
+  );
   let lastMs = 0;
   let leavesUndecided = false;
-  let rowsDone = rowsDecided(earlier[relation] ?? noTotals);
+  let totals = earlier[relation] ?? noTotals;
+  const ended = (how: Partial<Purged>) =>
+    assess ? how : { ...how, rowsPurged: totals.rowsPurged };
   while (spareMs(deadline.remainingMs(), lastMs) > 0) {
     const args = {
       ...leaseOf(run),
       relation,
-      batch_rows: rows,
+      batch_rows: size.rows,
       batch_ms: pauses?.batchMs ?? usualBatchMs,
       assess,
       ...(leavesUndecided ? { closure_rows: 1 } : {}),
@@ -180,31 +202,28 @@ async function walk(
         total: before.dueRows,
         remark: pauses?.pacedMs ? 'with pauses' : undefined,
       });
-      if (batch.refusal !== null) return { error: braked(relation, batch.refusal) };
-      if (batch.done) return assess ? undefined : {};
+      const rowsDone = rowsDecided(batch.step) - rowsDecided(totals);
+      totals = batch.step;
+      if (batch.refusal !== null) return ended({ error: braked(relation, batch.refusal) });
+      if (batch.done) return assess ? undefined : ended({});
       // One that followed a long chain of references says little of how long the next will take.
-      if (!batch.bySlices && batch.rowsReached <= rows)
-        rows = nextBatchRows(rows, batch.durationMs);
-      const rowsDoneBefore = rowsDone;
-      rowsDone = rowsDecided(batch.step);
+      if (!batch.bySlices && batch.rowsReached <= size.rows) size.adapt(batch.durationMs);
       await pauses?.makeAfter(batch, {
         elapsedMs: clock.nowMs() - calledMs,
         spareMs: spareMs(deadline.remainingMs(), lastMs),
-        rowsDone: rowsDone - rowsDoneBefore,
+        rowsDone,
       });
     } catch (thrown) {
       if (isStop(thrown)) break;
       const error = rethrowIfFatal(thrown);
-      const fewer: number | undefined = error.code === timedOut ? halveBatchRows(rows) : undefined;
-      if (fewer !== undefined) {
-        rows = fewer;
-      } else if (error.code === timedOut && !leavesUndecided) {
+      if (error.code === timedOut && size.halve()) continue;
+      if (error.code === timedOut && !leavesUndecided) {
         // A row with which so much goes, or is released, that there is no time for it: it must not keep those behind it.
         leavesUndecided = true;
       } else {
-        return { error: explain(error, policy, before) };
+        return ended({ error: explain(error, policy, before) });
       }
     }
   }
-  return { outOfTime: true };
+  return ended({ outOfTime: true });
 }

@@ -3,6 +3,7 @@ import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { usualBatchMs } from '../../functions/retention-purge/pace.ts';
 import { stepOf, type TableResults } from '../../functions/retention-purge/report.ts';
 import {
+  BatchSize,
   firstBatchRows,
   halveBatchRows,
   nextBatchRows,
@@ -64,6 +65,54 @@ describe('the batch size', () => {
     for (let batch = 0; batch < 30; batch++) rows = nextBatchRows(rows, rows / 80);
     expect(rows / 80).toBeGreaterThan(usualBatchMs * 0.85);
     expect(rows / 80).toBeLessThan(usualBatchMs * 1.05);
+  });
+
+  /** What a batch takes after so many of them, as the median of the last nine. */
+  function settledMs(msOf: (rows: number, batch: number) => number, batches = 40): number {
+    const size = new BatchSize(firstBatchRows);
+    const took = Array.from({ length: batches }, (_, batch) => {
+      const ms = msOf(size.rows, batch);
+      size.adapt(ms);
+      return msOf(size.rows, batches);
+    });
+    return took.slice(-9).toSorted((a, b) => a - b)[4] ?? 0;
+  }
+
+  it('is as good when it looks for what a batch takes whatever its size', () => {
+    const ms = settledMs((rows) => rows / 80);
+    expect(ms).toBeGreaterThan(usualBatchMs * 0.85);
+    expect(ms).toBeLessThan(usualBatchMs * 1.05);
+  });
+
+  it('does not shrink for what a batch takes whatever its size', () => {
+    const ms = settledMs((rows) => 300 + rows);
+    expect(ms).toBeGreaterThan(550);
+    expect(ms).toBeLessThan(620);
+  });
+
+  it('lets the rows take half a second at most beside it', () => {
+    const ms = settledMs((rows) => 2_000 + rows / 10);
+    expect(ms).toBeGreaterThan(2_400);
+    expect(ms).toBeLessThan(2_550);
+  });
+
+  it.each([
+    ['all', (rows: number, batch: number) => (batch < 4 ? 400 : 0) + rows / 80],
+    ['one', (rows: number, batch: number) => (batch === 2 ? 5_000 : 0) + rows / 80],
+  ])('forgets a moment in which %s took longer', (_, msOf) => {
+    const ms = settledMs(msOf);
+    expect(ms).toBeGreaterThan(usualBatchMs * 0.7);
+    expect(ms).toBeLessThan(usualBatchMs * 1.1);
+  });
+
+  it('takes a batch that was quicker than all before for no reason to shrink', () => {
+    const ms = settledMs((rows, batch) => (batch % 5 === 4 ? 50 : 300 + rows), 40);
+    expect(ms).toBeGreaterThan(350);
+  });
+
+  it('grows again after a single row took long once, where a batch takes long whatever its size', () => {
+    const ms = settledMs((rows, batch) => (batch < 9 ? 100 * rows : 300 + rows), 80);
+    expect(ms).toBeGreaterThan(500);
   });
 
   it('halves on a timeout, down to one row and no further', () => {

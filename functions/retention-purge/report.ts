@@ -48,7 +48,7 @@ export function stepOf(
   const reason =
     error || (dryRun && !interrupted)
       ? undefined
-      : reasonLeft(rowsLeft, totals, { outOfTime, stopped, counted });
+      : reasonLeft(rowsLeft, totals, { outOfTime, stopped, counted, dryRun });
   const step = {
     relation: policy.relation,
     dropAfter: policy.dropAfter,
@@ -96,9 +96,11 @@ function reasonLeft(
     outOfTime,
     stopped = 'time ran out',
     counted,
-  }: { outOfTime: boolean; stopped: string | undefined; counted: boolean },
+    dryRun,
+  }: { outOfTime: boolean; stopped: string | undefined; counted: boolean; dryRun: boolean },
 ): string | undefined {
-  if (outOfTime) return `${stopped}; the next run goes on from here`;
+  if (outOfTime)
+    return `${stopped}; the next ${dryRun ? 'dry run begins anew' : 'run goes on from here'}`;
   if (!counted) return 'what is left could not be counted in time';
   if (rowsLeft === 0) return undefined;
   const others = rowsLeft - rowsBlocked - rowsRefused - rowsUndecided;

@@ -167,6 +167,14 @@ describe('a step', () => {
     expect(step.reason).toMatch(/time ran out/);
   });
 
+  it.each([
+    [false, 'stopped with Ctrl-C; the next run goes on from here'],
+    [true, 'stopped with Ctrl-C; the next dry run begins anew'],
+  ])('says where the next one begins when it was stopped (dry: %s)', (dryRun, reason) => {
+    const results = { totals: noTotals, outOfTime: true, stopped: 'stopped with Ctrl-C' };
+    expect(stepOf(policy('public.t'), results, { dryRun })).toMatchObject({ reason });
+  });
+
   it.each<[string, Partial<TableResults>]>([
     ['others hold rows', { after: backlog(3, 900) }],
     ['time ran out', { outOfTime: true, after: undefined }],

@@ -106,6 +106,7 @@ describe('the batch size', () => {
   });
 
   it('takes a batch that was quicker than all before for no reason to shrink', () => {
+    expect(nextBatchRows(1_000, 50, 300)).toBe(4_000);
     const ms = settledMs((rows, batch) => (batch % 5 === 4 ? 50 : 300 + rows), 40);
     expect(ms).toBeGreaterThan(350);
   });

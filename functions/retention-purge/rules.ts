@@ -78,8 +78,7 @@ export class BatchSize {
     this.#seen = batch;
     if (before) {
       const rowMs = Math.max((batch.ms - before.ms) / (batch.rows - before.rows), 0);
-      const fixedMs = Math.max(batch.ms - rowMs * batch.rows, 0);
-      this.#fixedMs = Math.min(fixedMs, batch.ms, before.ms);
+      this.#fixedMs = Math.min(Math.max(batch.ms - rowMs * batch.rows, 0), before.ms);
     }
     return true;
   }

@@ -67,7 +67,7 @@ describe('the batch size', () => {
     expect(rows / 80).toBeLessThan(usualBatchMs * 1.05);
   });
 
-  /** What a batch takes after so many of them, as the median of the last nine. */
+  /** What a batch would take by a formula, after so many of them, as the median of the last nine. Nothing runs, and no clock is read. */
   function settledMs(msOf: (rows: number, batch: number) => number, batches = 40): number {
     const size = new BatchSize(firstBatchRows);
     const took = Array.from({ length: batches }, (_, batch) => {

@@ -14,7 +14,7 @@ import { knownIn, writeMigrations } from '../init/migration.ts';
 import type { Proposal } from '../init/proposal.ts';
 import { showLeftOut, showProposals } from '../init/show.ts';
 import { nightshift } from '../installation/origin.ts';
-import { count, note, printJson, say } from '../ui.ts';
+import { count, many, note, printJson, say } from '../ui.ts';
 
 interface Options {
   databaseUrl?: string;
@@ -144,13 +144,15 @@ function show({ proposals: all, leftOut, drift }: Found, proposals: readonly Pro
   showLeftOut(drift, 'Declared, and no longer as the tables are');
   const known = all.length - proposals.length;
   if (proposals.length > 0) {
-    const rows = proposals.reduce((sum, { rowsTonight }) => sum + (rowsTonight ?? 0), 0);
-    const isExact = proposals.every(
-      ({ kind, rowsTonightExact }) => kind !== 'retention' || rowsTonightExact,
-    );
+    const purges = proposals.filter(({ kind }) => kind === 'retention');
+    const rows = purges.reduce((sum, { rowsTonight }) => sum + (rowsTonight ?? 0), 0);
+    const isExact = purges.every(({ rowsTonightExact }) => rowsTonightExact);
+    const most = purges.some(({ rowsTonightAtMost }) => rowsTonightAtMost) ? 'at most ' : '';
+    const uncounted = purges.filter(({ rowsTonight }) => rowsTonight === null).length;
+    const besides = uncounted > 0 ? ` Of ${many(uncounted, 'table')} it is not known.` : '';
     const others = known > 0 ? ` ${count(known)} more are in the migrations of this folder.` : '';
     say(
-      `\nProposed: ${count(proposals.length)}. Were all of them armed, ${count(rows, isExact)} rows would go tonight, and what goes with them.${others}`,
+      `\nProposed: ${count(proposals.length)}. Were all of them armed, ${most}${count(rows, isExact)} rows would go tonight, and what goes with them.${besides}${others}`,
     );
   } else if (known > 0) {
     say(

@@ -20,8 +20,10 @@ export interface Preview {
   dueRows?: number;
   dueRowsExact?: boolean;
   totalRows?: number;
+  totalRowsExact?: boolean;
   goes?: number;
   goesExact?: boolean;
+  goesAtMost?: boolean;
   keys?: Key[];
   warnings?: string[];
   problem?: { code: string; message: string };

@@ -28,6 +28,7 @@ export function proposePartitioning(tables: readonly Table[]): Proposal[] {
         evidence,
         rowsTonight: null,
         rowsTonightExact: false,
+        rowsTonightAtMost: false,
         says: [
           sizeInWords(evidence),
           `Over ${bytes(manyBytes)} or ${count(manyRows)} rows, partition it by ${column}: old rows go by dropping a partition, and the disk has its space again. docs/pg_partman.md says how to move the rows of a plain table.`,

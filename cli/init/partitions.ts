@@ -54,6 +54,7 @@ export async function proposePartitions(sql: Sql, tables: readonly Table[]): Pro
       evidence,
       rowsTonight: null,
       rowsTonightExact: false,
+      rowsTonightAtMost: false,
       says: [
         sizeInWords(evidence),
         `${many(parent.partitions, 'partition')} of ${parent.every} by ${parent.type}, ${reach(state)}${parent.defaultPartition ? `; default ${parent.defaultPartition}` : ''}.`,

@@ -29,6 +29,8 @@ export interface Proposal {
   /** How many rows a purge would delete from the table now, were it armed; null where that is not known, or no rows go. */
   rowsTonight: number | null;
   rowsTonightExact: boolean;
+  /** Whether it can be fewer, because a key that may hold rows could not be looked at quickly. */
+  rowsTonightAtMost: boolean;
   /** The evidence in words, a line each. */
   says: string[];
   prepare: Step[];

@@ -103,7 +103,9 @@ async function proposalOf(
     oldest: oldestMs === undefined ? null : isoTime(oldestMs),
     rowsPerDay: candidate.about === 'written' ? await perDay(sql, table, oldestMs) : null,
   };
-  const goes = index ? { rows: await estimateDue(sql, candidate), exact: false } : going(seen);
+  const goes = index
+    ? { rows: await estimateDue(sql, candidate), exact: false, atMost: false }
+    : going(seen);
   const brake = isBraked(tables, table, seen, goes.rows);
   return {
     id: idOf('retention', relation),
@@ -112,6 +114,7 @@ async function proposalOf(
     evidence,
     rowsTonight: goes.rows,
     rowsTonightExact: goes.exact,
+    rowsTonightAtMost: goes.atMost,
     says: [
       sizeInWords(evidence),
       tonightInWords(candidate, { seen, goes, oldestMs, waits: index !== undefined }),
@@ -152,12 +155,13 @@ function going({
   dueRowsExact = false,
   goes,
   goesExact = false,
+  goesAtMost = false,
   keys = [],
 }: Partial<Preview> = {}) {
   const isFree = keys.every(({ role }) => role === 'child' || role === 'release');
   return isFree
-    ? { rows: dueRows ?? null, exact: dueRowsExact }
-    : { rows: goes ?? null, exact: dueRowsExact && goesExact };
+    ? { rows: dueRows ?? null, exact: dueRowsExact, atMost: false }
+    : { rows: goes ?? null, exact: dueRowsExact && goesExact, atMost: goesAtMost };
 }
 
 function isBraked(

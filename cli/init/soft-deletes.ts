@@ -87,6 +87,7 @@ function proposalOf(table: Table, statement: string, steps: readonly Step[]): Pr
     },
     rowsTonight: null,
     rowsTonightExact: false,
+    rowsTonightAtMost: false,
     says: [
       `It would execute, without rewriting a row: ${inShort(steps).join('; ')}.`,
       `Locks: ${locks.join('; ')}.`,

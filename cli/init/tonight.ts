@@ -5,7 +5,7 @@ import type { Key, Preview } from './figures.ts';
 
 interface Figures {
   seen: Preview | undefined;
-  goes: { rows: number | null; exact: boolean };
+  goes: { rows: number | null; exact: boolean; atMost: boolean };
   oldestMs: number | undefined;
   /** For an index, without which nothing was counted. */
   waits: boolean;
@@ -30,7 +30,12 @@ export function tonightInWords(
   const held = seen.dueRows - rows;
   const others =
     held > 0 ? `; ${count(held, goes.exact)} more are due, and others still need them` : '';
-  return `Tonight: ${count(rows, goes.exact)} of ${count(seen.totalRows ?? 0)} rows (${which})${others}.`;
+  const most = goes.atMost ? 'at most ' : '';
+  const total = count(seen.totalRows ?? 0, seen.totalRowsExact);
+  const unseen = goes.atMost
+    ? ' Not all that may need them could be looked at: a dry run counts exactly.'
+    : '';
+  return `Tonight: ${most}${count(rows, goes.exact)} of ${total} rows (${which})${others}.${unseen}`;
 }
 
 function whyNone({ about }: Candidate, oldestMs: number | undefined): string {

@@ -30,6 +30,7 @@ export async function proposeRefreshes(sql: Sql, tables: readonly Table[]): Prom
       evidence,
       rowsTonight: null,
       rowsTonightExact: false,
+      rowsTonightAtMost: false,
       says: [
         sizeInWords(evidence),
         way?.cannot

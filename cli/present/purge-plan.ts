@@ -32,7 +32,7 @@ function treeOf(policy: PlannedPolicy): Tree {
       : key.rows === null && above
         ? `, not known without an index for ${above}`
         : '';
-    const node = new Tree(`${name}: ${fateOfKey(key)}${missing}`);
+    const node = new Tree(`${name}: ${fateOfKey(key, policy.goesAtMost)}${missing}`);
     (nodes.get(key.under) ?? tree).add(node);
     nodes.set(key.key, node);
     if (key.createIndex) unindexed.set(key.key, name);
@@ -41,20 +41,23 @@ function treeOf(policy: PlannedPolicy): Tree {
   return tree;
 }
 
-function fateOf({ enabled, problem, goes, goesExact, dueRows = 0, dueRowsExact }: PlannedPolicy) {
+function fateOf(policy: PlannedPolicy): string {
+  const { enabled, problem, goes, goesExact, goesAtMost, dueRows = 0, dueRowsExact } = policy;
   if (!enabled) return styleText('yellow', 'off');
   if (problem || goes === undefined) return styleText('red', 'cannot be purged');
   if (dueRows === 0) return 'none is due';
-  return `${styleText('green', `${count(goes, goesExact)} go`)} of ${count(dueRows, dueRowsExact)} due`;
+  const some = `${goesAtMost ? 'at most ' : ''}${count(goes, goesExact)} go`;
+  return `${styleText('green', some)} of ${count(dueRows, dueRowsExact)} due`;
 }
 
-function fateOfKey({ role, rows, rowsExact, ownPolicy }: PlannedKey): string {
+function fateOfKey({ role, rows, rowsExact, ownPolicy }: PlannedKey, atMost: boolean): string {
   const many = rows === null ? '?' : count(rows, rowsExact);
+  const most = atMost && rows ? `at most ${many}` : many;
   switch (role) {
     case 'child':
-      return styleText('green', `goes with, ${many}`);
+      return styleText('green', `goes with, ${most}`);
     case 'release':
-      return styleText('cyan', `released, ${many}`);
+      return styleText('cyan', `released, ${most}`);
     case 'keep':
       return `keeps ${many}, as the policy says`;
     case 'hold':

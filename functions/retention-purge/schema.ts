@@ -119,6 +119,8 @@ export const plannedPolicies = z.array(
     /** Due rows that nobody holds; missing when the policy is off or has a problem. */
     goes: z.number().optional(),
     goesExact: z.boolean().default(false),
+    /** Whether it can be fewer, because a key that may hold rows could not be looked at quickly. */
+    goesAtMost: z.boolean().default(false),
     keys: z.array(plannedKey).default([]),
   }),
 );

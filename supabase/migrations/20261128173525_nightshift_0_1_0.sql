@@ -13446,7 +13446,9 @@ declare
   is_whole boolean;
   held bigint[] := '{}';
   seen bigint;
+  held_before bigint;
   going numeric;
+  is_at_most boolean := false;
   is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
@@ -13513,9 +13515,15 @@ begin
       seen := case when is_whole then sampled else last_number end;
     end if;
     if tree.is_hold then
+      held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
       all_seen := all_seen and is_whole and not tree.own_policy;
-      going := due_rows * (sampled - cardinality(held)) / greatest(sampled, 1)::numeric;
+      -- Each walk takes its share of what those before it left: it may have come less far than they did.
+      if seen > held_before then
+        going := going * (seen - (select count(*) from unnest(held) h where h <= seen)) / (seen - held_before);
+      else
+        is_at_most := is_at_most or going > 0;
+      end if;
     else
       seen := seen - (select count(*) from unnest(held) h where h <= seen);
     end if;
@@ -13533,6 +13541,7 @@ begin
   return jsonb_build_object(
     'goes', round(going),
     'goesExact', all_seen,
+    'goesAtMost', is_at_most and going > 0,
     'keys', coalesce((
       select jsonb_agg(jsonb_build_object(
         'key', t.name,
@@ -13552,7 +13561,7 @@ end;
 $$;
 
 comment on function nightshift.measure_references is
-  'What would become of due_rows of a policy, estimated from at most 500 of them: goes, how many nobody holds; keys, each foreign key of reference_tree with what the policy says of it (child, release, keep, hold), rows (how many due rows it holds, or how many rows that refer go along or are released; null where that cannot be known quickly), createIndex and fix where there is something to do. The Exact flags say what is no estimate. No large table is read, and nothing more is counted once budget_ms is over.';
+  'What would become of due_rows of a policy, estimated from at most 500 of them: goes, how many nobody holds, and goesAtMost, whether it can be fewer because there was a key that could not be looked at; keys, each foreign key of reference_tree with what the policy says of it (child, release, keep, hold), rows (how many due rows it holds, or how many rows that refer go along or are released; null where that cannot be known quickly), createIndex and fix where there is something to do. The Exact flags say what is no estimate. No large table is read, and nothing more is counted once budget_ms is over.';
 
 -- supabase/schema/retention/measure_retention_backlog.sql
 
@@ -27480,7 +27489,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7fdca7618ca3477007b62d1e39ca8f8c43c5ce94eed8642c1693a6e03da9edaa', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bf2524cdcb7d449657c88b4f880678d560f224f2052fe1babfdc9288b6c24880', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -12,6 +12,7 @@ const proposal = (relation: string): Proposal => ({
   evidence: { bytes: 0, rows: 0, rowsPerDay: null, oldest: null, index: null, keys: [] },
   rowsTonight: 0,
   rowsTonightExact: true,
+  rowsTonightAtMost: false,
   says: [],
   prepare: [],
   statement: 'select 1;',

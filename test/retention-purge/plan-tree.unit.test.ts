@@ -21,25 +21,29 @@ const key = (table: string, under: string | null, rest: object) => ({
   ...rest,
 });
 
+const orders = {
+  relation: 'public.orders',
+  dropAfter: '90 days',
+  maxFraction: 0.5,
+  warnings: [],
+  markerColumn: 'deleted_at',
+  flagColumn: null,
+  withChildren: [],
+  release: [],
+  keep: [],
+  enabled: true,
+  lastPurgedAt: null,
+  lastPurgedRows: null,
+  dueRows: 9,
+  dueRowsExact: true,
+};
+
 it('says of what cannot be known below a key without an index, which index that is', () => {
   const log = vi.spyOn(console, 'log').mockImplementation(() => {});
   showPlan(
     plannedPolicies.parse([
       {
-        relation: 'public.orders',
-        dropAfter: '90 days',
-        maxFraction: 0.5,
-        warnings: [],
-        markerColumn: 'deleted_at',
-        flagColumn: null,
-        withChildren: [],
-        release: [],
-        keep: [],
-        enabled: true,
-        lastPurgedAt: null,
-        lastPurgedRows: null,
-        dueRows: 9,
-        dueRowsExact: true,
+        ...orders,
         goes: 9,
         keys: [
           key('items', null, { rows: 5, createIndex: 'create index on items (parent_id);' }),
@@ -59,4 +63,19 @@ it('says of what cannot be known below a key without an index, which index that 
     /marks\(parent_id\): goes with, \?, not known without an index for items\(parent_id\)$/m,
   );
   expect(lines).toMatch(/files\(parent_id\): goes with, \?$/m);
+});
+
+it('says where fewer may go than was counted, of what goes with them as well', () => {
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+  const keys = [
+    key('items', null, { rows: 5 }),
+    key('marks', null, { role: 'release', rows: 3 }),
+    key('logs', null, { role: 'hold' }),
+  ];
+  showPlan(plannedPolicies.parse([{ ...orders, goes: 7, goesAtMost: true, keys }]));
+  const lines = stripVTControlCharacters(log.mock.calls.join('\n'));
+  expect(lines).toMatch(/^public\.orders: at most ~7 go of 9 due$/m);
+  expect(lines).toMatch(/items\(parent_id\): goes with, at most ~5$/m);
+  expect(lines).toMatch(/marks\(parent_id\): released, at most ~3$/m);
+  expect(lines).toMatch(/logs\(parent_id\): keeps \?$/m);
 });

@@ -20,6 +20,7 @@ interface Planned {
   relation: string;
   goes?: number;
   goesExact?: boolean;
+  goesAtMost?: boolean;
   problem?: unknown;
   keys?: {
     key: string;
@@ -235,6 +236,49 @@ describe('a plan', () => {
       children: { 'app.items': 8 },
       released: { 'app.refunds': 1 },
       blockedBy: { 'notes_item_id_fkey on app.notes': 1 },
+    });
+  });
+
+  describe('of 4,000 due rows', () => {
+    const rows = 4_000;
+    beforeEach(() =>
+      db.sql.unsafe(`
+        create table app.orders (id integer primary key, deleted_at timestamptz, line text default repeat('x', 100));
+        create table app.invoices (order_id integer references app.orders);
+        create table app.logs (order_id integer references app.orders, line text);
+        insert into app.orders select id, ${due} from generate_series(1, ${rows}) id;
+        insert into app.invoices select id from generate_series(1, ${rows}, 2) id;
+        insert into app.logs select id, repeat('x', 30) from generate_series(1, ${rows}) id order by random();
+        create index on app.orders (deleted_at);
+        create index on app.invoices (order_id);
+        analyze;
+        select nightshift.add_retention_policy('app.orders', '30 days')`),
+    );
+
+    it('promises nothing of those that a walk did not reach', async () => {
+      // Each look into the logs reads 40 pages or so, so that they are asked of some of the sample alone.
+      const [orders] = await preview();
+      expect(orders?.keys).toMatchObject([{ rowsExact: false }, { rowsExact: false }]);
+      expect(orders).toMatchObject({ goes: 0, goesAtMost: false });
+    });
+
+    it('reckons with those that a walk did reach, beside those that another did', async () => {
+      await db.sql`delete from app.logs where order_id % 10 < 5`;
+      const [orders] = await preview();
+      // An invoice holds each with an odd number, and logs each that ends with 5 to 9: 1 of 4, or 3 of 10 by the two alone.
+      expect((orders?.goes ?? 0) / rows).toBeGreaterThan(0.2);
+      expect((orders?.goes ?? 0) / rows).toBeLessThan(0.4);
+      expect(orders?.goesAtMost).toBe(false);
+    });
+
+    it('says of a large table without an index that fewer may go', async () => {
+      await db.sql`insert into app.logs select 1, repeat('x', 1000) from generate_series(1, 8000)`;
+      await db.sql`analyze app.logs`;
+      const [orders] = await preview();
+      expect(orders?.keys?.find(({ table }) => table === 'app.logs')).toMatchObject({ rows: null });
+      expect((orders?.goes ?? 0) / rows).toBeGreaterThan(0.4);
+      expect((orders?.goes ?? 0) / rows).toBeLessThan(0.6);
+      expect(orders).toMatchObject({ goesAtMost: true, goesExact: false });
     });
   });
 

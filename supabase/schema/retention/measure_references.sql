@@ -43,7 +43,9 @@ declare
   is_whole boolean;
   held bigint[] := '{}';
   seen bigint;
+  held_before bigint;
   going numeric;
+  is_at_most boolean := false;
   is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
@@ -110,9 +112,15 @@ begin
       seen := case when is_whole then sampled else last_number end;
     end if;
     if tree.is_hold then
+      held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
       all_seen := all_seen and is_whole and not tree.own_policy;
-      going := due_rows * (sampled - cardinality(held)) / greatest(sampled, 1)::numeric;
+      -- Each walk takes its share of what those before it left: it may have come less far than they did.
+      if seen > held_before then
+        going := going * (seen - (select count(*) from unnest(held) h where h <= seen)) / (seen - held_before);
+      else
+        is_at_most := is_at_most or going > 0;
+      end if;
     else
       seen := seen - (select count(*) from unnest(held) h where h <= seen);
     end if;
@@ -130,6 +138,7 @@ begin
   return jsonb_build_object(
     'goes', round(going),
     'goesExact', all_seen,
+    'goesAtMost', is_at_most and going > 0,
     'keys', coalesce((
       select jsonb_agg(jsonb_build_object(
         'key', t.name,
@@ -149,4 +158,4 @@ end;
 $$;
 
 comment on function nightshift.measure_references is
-  'What would become of due_rows of a policy, estimated from at most 500 of them: goes, how many nobody holds; keys, each foreign key of reference_tree with what the policy says of it (child, release, keep, hold), rows (how many due rows it holds, or how many rows that refer go along or are released; null where that cannot be known quickly), createIndex and fix where there is something to do. The Exact flags say what is no estimate. No large table is read, and nothing more is counted once budget_ms is over.';
+  'What would become of due_rows of a policy, estimated from at most 500 of them: goes, how many nobody holds, and goesAtMost, whether it can be fewer because there was a key that could not be looked at; keys, each foreign key of reference_tree with what the policy says of it (child, release, keep, hold), rows (how many due rows it holds, or how many rows that refer go along or are released; null where that cannot be known quickly), createIndex and fix where there is something to do. The Exact flags say what is no estimate. No large table is read, and nothing more is counted once budget_ms is over.';

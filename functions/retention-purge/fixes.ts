@@ -41,7 +41,7 @@ export function fixesOf(
         ]
       : []),
     ...(isDone && !counted
-      ? [of(relation, `vacuum ${relation}; -- until then the dead rows slow the count down`)]
+      ? [of(relation, `vacuum ${relation}; -- where dead rows slow the count down, as right behind a large purge`)]
       : []),
   ];
 }

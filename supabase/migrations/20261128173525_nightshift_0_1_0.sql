@@ -10241,7 +10241,7 @@ begin
   if not found then
     return null;
   end if;
-  return format('%s: %s of %s rows would go (%s%%), more than max_fraction of %s allows (%s%%)',
+  return format('%s: at least %s of %s rows would go (%s%%), more than max_fraction of %s allows (%s%%)',
     excess.relation, excess.n, excess.total, trim_scale(excess.percent), policy.relation, trim_scale(round(policy.max_fraction * 100, 1)));
 end;
 $$;
@@ -14462,7 +14462,7 @@ begin
   loop
     entry := nightshift.describe_retention_policy(policy);
     begin
-      if clock_timestamp() > stop_at then
+      if policy.enabled and clock_timestamp() > stop_at then
         raise exception using errcode = 'NS424', message = 'The tables before it took all the time there was';
       end if;
       if policy.enabled then
@@ -27489,7 +27489,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bf2524cdcb7d449657c88b4f880678d560f224f2052fe1babfdc9288b6c24880', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5adf2c90a7dc3d575824874e9baca0a422e5be5c5e9f468bf608c1e244528fd7', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -71,6 +71,15 @@ it.each(['preview_retention_purge', 'list_retention_policies'])(
   },
 );
 
+it('a plan needs no time for a policy that is switched off', async () => {
+  await createChain(2);
+  await db.sql`select nightshift.alter_retention_policy('app.t_0', enabled => false)`;
+  const [row] = await db.sql`
+    select nightshift.preview_retention_purge(budget_ms => -10000) as policies`;
+  expect(row?.policies).toMatchObject([{ enabled: true, problem: {} }, { enabled: false }]);
+  expect(row?.policies[1]).not.toHaveProperty('problem');
+});
+
 describe('a table that cannot be measured', () => {
   it('costs that table alone', async () => {
     await createChain(3);

@@ -265,7 +265,7 @@ describe('a plan', () => {
     it('reckons with those that a walk did reach, beside those that another did', async () => {
       await db.sql`delete from app.logs where order_id % 10 < 5`;
       const [orders] = await preview();
-      // An invoice holds each with an odd number, and logs each that ends with 5 to 9: 1 of 4, or 3 of 10 by the two alone.
+      // Invoices hold the odd ones, and logs those that end with 5 to 9: 3 of 10 are left.
       expect((orders?.goes ?? 0) / rows).toBeGreaterThan(0.2);
       expect((orders?.goes ?? 0) / rows).toBeLessThan(0.4);
       expect(orders?.goesAtMost).toBe(false);

@@ -31,7 +31,7 @@ begin
   if not found then
     return null;
   end if;
-  return format('%s: %s of %s rows would go (%s%%), more than max_fraction of %s allows (%s%%)',
+  return format('%s: at least %s of %s rows would go (%s%%), more than max_fraction of %s allows (%s%%)',
     excess.relation, excess.n, excess.total, trim_scale(excess.percent), policy.relation, trim_scale(round(policy.max_fraction * 100, 1)));
 end;
 $$;

@@ -44,6 +44,6 @@ export class Stop {
 
 export function stoppedByHand(how: string): NightshiftError {
   return new NightshiftError(stopped, `The run was stopped with ${how}`, {
-    hint: 'What it had committed stays, and the next run goes on from there; a dry run begins anew.',
+    hint: 'What it had committed stays; the next run goes on from there.',
   });
 }

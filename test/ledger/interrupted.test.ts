@@ -207,7 +207,7 @@ describe('a cancel', () => {
       code: 'NS410',
       message: 'The run was cancelled by ada',
       detail: expect.stringMatching(/^At \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\.$/),
-      hint: 'What it had committed stays, and the next run goes on from there; a dry run begins anew.',
+      hint: 'What it had committed stays; the next run goes on from there.',
     },
   };
 

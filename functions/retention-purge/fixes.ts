@@ -41,7 +41,12 @@ export function fixesOf(
         ]
       : []),
     ...(isDone && !counted
-      ? [of(relation, `vacuum ${relation}; -- where dead rows slow the count down, as right behind a large purge`)]
+      ? [
+          of(
+            relation,
+            `vacuum ${relation}; -- where dead rows slow the count down, as right behind a large purge`,
+          ),
+        ]
       : []),
   ];
 }

@@ -22,7 +22,9 @@ async function createTables(options = ''): Promise<void> {
   `);
 }
 const count = async (relation: string) => (await idsOf(db.sql, relation)).length;
-const refused = expect.stringMatching(/^app\.items: at least \d+ of 2000 rows would go \(60%\), .*50%/);
+const refused = expect.stringMatching(
+  /^app\.items: at least \d+ of 2000 rows would go \(60%\), .*50%/,
+);
 
 describe('the brake', () => {
   it('leaves one table alone, with a hint, and the others go on', async () => {

@@ -3,14 +3,13 @@ import { NightshiftError, rethrowIfFatal, retryPolicy, timedOut } from '../_shar
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
+import { BatchSize, firstBatchRows } from './batch-size.ts';
 import { Pauses, usualBatchMs } from './pace.ts';
 import type { TableResults } from './report.ts';
 import {
-  BatchSize,
   braked,
   countFits,
   explain,
-  firstBatchRows,
   measuredTogether,
   nothingDue,
   repeatBatch,

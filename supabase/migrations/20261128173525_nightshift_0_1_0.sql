@@ -1879,7 +1879,7 @@ end;
 $$;
 
 comment on function nightshift.trusted_names is
-  'What trusted_name says of each of these relations, in the same order, for statements that only read and follow at once. Errors: those of trusted_name.';
+  'What trusted_name says of each of these relations, in the same order, for statements that follow at once. Errors: those of trusted_name.';
 
 -- supabase/schema/access/trusted_operator.sql
 
@@ -10542,6 +10542,7 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
@@ -10837,14 +10838,16 @@ begin
     select c.policy, c.relation, c.due, count(*) as n from counted c group by c.policy, c.relation, c.due
     union all
     select s.policy, s.relation, s.due, cardinality(s.tids) from sets s where s.sets_of_relation = 1
+  ),
+  children as materialized (
+    select m.policy, m.member, array(select nightshift.related_tables(m.member)) as related
+    from nightshift.policy_members(array(select distinct g.policy from grouped g where not g.due)) m
+    where m.is_child
   )
   select g.policy, m.member, sum(g.n)::bigint
   from grouped g
   left join lateral (
-    select m.member
-    from nightshift.policy_members(array[g.policy]) m
-    where m.is_child and not g.due and g.relation in (select nightshift.related_tables(m.member))
-    limit 1
+    select c.member from children c where c.policy = g.policy and not g.due and g.relation = any(c.related) limit 1
   ) m on true
   group by g.policy, m.member;
 end;
@@ -11180,6 +11183,7 @@ set row_security = off
 as $$
 declare
   by_table nightshift.row_set[];
+  names text[];
   deletes text[];
   of_one_table boolean;
   together text;
@@ -11220,12 +11224,15 @@ begin
   );
   perform nightshift.hold_cascades(by_table);
 
+  names := nightshift.trusted_names(array(
+    select d.relation from unnest(by_table) with ordinality d(policy, relation, due, tids, position) order by d.position
+  ));
   -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
   -- fetching each row by its address.
   select
     array_agg(format(
       'delete from only %s where ctid operator(pg_catalog.=) any(($1[%s]).tids) and tableoid operator(pg_catalog.=) %s %s',
-      nightshift.trusted_name(d.relation), d.position, d.relation,
+      names[d.position], d.position, d.relation,
       case when (b.last::text::point)[0] - (b.first::text::point)[0] < cardinality(d.tids) / 4
         then format('and ctid operator(pg_catalog.>=) %L and ctid operator(pg_catalog.<=) %L', b.first, b.last) end
     ) order by d.position),
@@ -11839,15 +11846,18 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   -- Each is read with all that refers to it, which is planned once for all of them.
   max_leaves constant integer := 100;
   -- Only a run that knows of rows has to ask for each what it knows.
   knows constant boolean := exists (select from nightshift.purge_decisions d where d.run_id = find_needed_rows.run_id);
-  statement record;
+  indexed boolean;
+  looked_at text;
+  branches text;
 begin
-  for statement in
+  for indexed, looked_at, branches in
     with found as materialized (
       select s.position, s.relation, k.policy, k.key, k.role, k.name, k.indexed
       from unnest(rows) with ordinality s(policy, relation, due, tids, position)
@@ -11894,7 +11904,7 @@ begin
         ), ' union all ')
         from unnest(p.positions) position
         join names n on n.relation = rows[position].relation
-      )), ', ') as looked_at,
+      )), ', '),
       string_agg((
         select string_agg(format(
           case
@@ -11944,11 +11954,11 @@ begin
         from found f
         join joins j on j.key = f.key
         where f.position = p.positions[1] and f.key = any(p.keys)
-      ), ' union all ') as branches
+      ), ' union all ')
     from parts p
     group by p.indexed, p.statement
   loop
-    perform set_config('enable_hashjoin', (not statement.indexed)::text, true);
+    perform set_config('enable_hashjoin', (not indexed)::text, true);
     return query execute format(
       'with going as materialized (
          select d.relation, r.tid from unnest($1) d cross join lateral unnest(d.tids) r(tid)
@@ -11960,7 +11970,7 @@ begin
        ),
        %s
        %s',
-      statement.looked_at, statement.branches
+      looked_at, branches
     )
     using rows, released;
   end loop;
@@ -11984,6 +11994,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
@@ -12456,19 +12467,20 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  referencing regclass;
-begin
-  for referencing in
-    select distinct k.conrelid
+  referencing constant regclass[] := array(
+    select distinct k.conrelid::regclass
     from unnest(rows) r
     join pg_catalog.pg_trigger t on t.tgrelid = r.relation and t.tgisinternal
     join pg_catalog.pg_constraint k on k.oid = t.tgconstraint and k.contype = 'f' and k.confrelid = t.tgrelid
     where k.confdeltype in ('c', 'n', 'd')
-  loop
+  );
+  relation regclass;
+begin
+  foreach relation in array referencing loop
     -- As Postgres is about to lock it. From here on nobody hangs a trigger there, which would have our rights.
-    execute format('lock table %s in row exclusive mode', referencing);
-    perform nightshift.trusted_name(referencing);
+    execute format('lock table %s in row exclusive mode', relation);
   end loop;
+  perform nightshift.trusted_names(referencing::oid[]);
 end;
 $$;
 
@@ -12958,17 +12970,23 @@ set row_security = off
 set enable_seqscan = off
 as $$
 declare
-  asked nightshift.row_set;
+  relations constant oid[] := array(select r.relation from unnest(rows) with ordinality r(policy, relation, due, tids, position) order by r.position);
+  relation oid;
+  names text[];
+  asked record;
   locked nightshift.row_set[] := '{}';
   tids tid[];
 begin
-  foreach asked in array rows loop
-    perform nightshift.hold_table(asked.relation, 'for update');
+  foreach relation in array relations loop
+    perform nightshift.hold_table(relation, 'for update');
+  end loop;
+  names := nightshift.trusted_names(relations);
+  for asked in select r.* from unnest(rows) with ordinality r(policy, relation, due, tids, position) order by r.position loop
     execute format(
       'select array_agg(r.ctid) from (
          select x.ctid from only %s x where x.ctid = any($1) and x.tableoid = %s %s for update skip locked
        ) r',
-      nightshift.trusted_name(asked.relation), asked.relation,
+      names[asked.position], asked.relation,
       case when asked.due then (
         select format('and (%s) is true', nightshift.due_condition(
           'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))
@@ -12976,8 +12994,7 @@ begin
       ) end
     ) into tids using asked.tids;
     if tids is not null then
-      asked.tids := tids;
-      locked := locked || asked;
+      locked := locked || row(asked.policy, asked.relation, asked.due, tids)::nightshift.row_set;
     end if;
   end loop;
   return locked;
@@ -14829,6 +14846,7 @@ language plpgsql
 stable
 rows 10
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -14841,8 +14859,11 @@ begin
     join members m on m.member::oid = r.relation
   ),
   families as materialized (
-    select r.referenced, array(select nightshift.related_tables(r.referenced)) as related
+    select r.referenced,
+      case when c.relkind = 'p' or c.relispartition then array(select nightshift.related_tables(r.referenced))
+        else array[r.referenced::oid] end as related
     from (select distinct k.referenced from keys k) r
+    cross join lateral (select c.relkind, c.relispartition from pg_catalog.pg_class c where c.oid = r.referenced offset 0) c
   )
   select k.policy,
     -- A key of the same name that was made anew may delete what it should release.
@@ -15211,6 +15232,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   -- Only a run that knows of rows has to ask for each what it knows.
@@ -15610,16 +15632,19 @@ language plpgsql
 stable
 rows 10
 set search_path = pg_catalog, pg_temp
--- A batch asks three times, of a table or two: to plan takes three times as long as to look, and the plan is always the same.
+-- A batch asks two or three times, mostly of a table or two: to plan takes longer than to look, and the plan is always the same.
 set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
   with families as materialized (
-    select c.oid, array(select nightshift.related_tables(c.oid)) as related
+    select c.oid,
+      case when c.relkind = 'p' or c.relispartition then array(select nightshift.related_tables(c.oid)) else array[c.oid] end as related
     from unnest(relations) r(oid)
     -- Postgres guards a table that is referred to by triggers; most partitions have none.
-    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid offset 0) c
+    cross join lateral (
+      select c.oid, c.relkind, c.relispartition from pg_catalog.pg_class c where c.oid = r.oid offset 0
+    ) c
   ),
   found as materialized (
     -- Constraints have no index by the table that they refer to, dependencies have one.
@@ -15642,7 +15667,8 @@ begin
   select
     k.relation,
     k.oid,
-    format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
+    format('%I on %s%s', k.conname, k.conrelid::regclass, case
+      when exists (select from nightshift.retired_partitions r where r.partition = k.conrelid) then nightshift.retired_in_words(k.conrelid) end),
     k.conname,
     k.confrelid::regclass,
     k.conrelid::regclass,
@@ -15651,6 +15677,7 @@ begin
       from pg_catalog.pg_index i
       where i.indrelid = k.conrelid
         and i.indisvalid
+        and i.indkey[0] = any(k.conkey)
         and (
           i.indpred is null
           or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
@@ -15664,19 +15691,19 @@ begin
           where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
         )
         -- In an index of another collation Postgres cannot look up a text.
-        and not exists (
+        and (0 = all(i.indcollation::oid[]) or not exists (
           select
           from unnest(k.conkey, k.confkey) u(conkey, confkey)
           join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
           join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
           join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
           where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
-        )
+        ))
         -- The leading columns of the index, in any order, are the columns of the key.
-        and (
+        and (cardinality(k.conkey) = 1 or (
           select array_agg(i.indkey[n] order by i.indkey[n])
           from generate_series(0, cardinality(k.conkey) - 1) n
-        ) = (select array_agg(a order by a) from unnest(k.conkey) a)
+        ) = (select array_agg(a order by a) from unnest(k.conkey) a))
     )
   from keys k;
 end;
@@ -16521,6 +16548,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
@@ -27663,7 +27691,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b26b030debf91af72b0dfd5ef173655f003cf6ddbc31ec09bac9956ff28d1fec', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bf7328b89acfbde4242e00bdca8532873114624a40dc109fedba614bce15318d', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -53,4 +53,4 @@ end;
 $$;
 
 comment on function nightshift.trusted_names is
-  'What trusted_name says of each of these relations, in the same order, for statements that only read and follow at once. Errors: those of trusted_name.';
+  'What trusted_name says of each of these relations, in the same order, for statements that follow at once. Errors: those of trusted_name.';

@@ -11,15 +11,18 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   -- Each is read with all that refers to it, which is planned once for all of them.
   max_leaves constant integer := 100;
   -- Only a run that knows of rows has to ask for each what it knows.
   knows constant boolean := exists (select from nightshift.purge_decisions d where d.run_id = find_needed_rows.run_id);
-  statement record;
+  indexed boolean;
+  looked_at text;
+  branches text;
 begin
-  for statement in
+  for indexed, looked_at, branches in
     with found as materialized (
       select s.position, s.relation, k.policy, k.key, k.role, k.name, k.indexed
       from unnest(rows) with ordinality s(policy, relation, due, tids, position)
@@ -66,7 +69,7 @@ begin
         ), ' union all ')
         from unnest(p.positions) position
         join names n on n.relation = rows[position].relation
-      )), ', ') as looked_at,
+      )), ', '),
       string_agg((
         select string_agg(format(
           case
@@ -116,11 +119,11 @@ begin
         from found f
         join joins j on j.key = f.key
         where f.position = p.positions[1] and f.key = any(p.keys)
-      ), ' union all ') as branches
+      ), ' union all ')
     from parts p
     group by p.indexed, p.statement
   loop
-    perform set_config('enable_hashjoin', (not statement.indexed)::text, true);
+    perform set_config('enable_hashjoin', (not indexed)::text, true);
     return query execute format(
       'with going as materialized (
          select d.relation, r.tid from unnest($1) d cross join lateral unnest(d.tids) r(tid)
@@ -132,7 +135,7 @@ begin
        ),
        %s
        %s',
-      statement.looked_at, statement.branches
+      looked_at, branches
     )
     using rows, released;
   end loop;

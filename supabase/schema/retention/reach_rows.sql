@@ -14,6 +14,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   -- Only a run that knows of rows has to ask for each what it knows.

@@ -11920,7 +11920,10 @@ begin
                  (
                    select ''held'' as fate
                    from %5$s x
-                   left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
+                   left join lateral (
+                     select d.fate from nightshift.purge_decisions d
+                     where d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid offset 0
+                   ) d on true
                    where %6$s and %7$s and (d.fate is null or d.fate in (''held'', ''refused''))
                    limit 1
                  )
@@ -11928,7 +11931,10 @@ begin
                  (
                    select d.fate
                    from %5$s x
-                   left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
+                   left join lateral (
+                     select d.fate from nightshift.purge_decisions d
+                     where d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid offset 0
+                   ) d on true
                    where %6$s and %7$s and coalesce(d.fate, '''') in (''kept'', ''undecided'')
                    order by d.fate desc
                    limit 1
@@ -15235,10 +15241,10 @@ set enable_hashjoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  -- Only a run that knows of rows has to ask for each what it knows.
+  -- Only a run that knows of rows has to ask for each what it knows: by the address (OFFSET 0), however few Postgres expects.
   unknown constant text := case
     when exists (select from nightshift.purge_decisions d where d.run_id = run.id) then format(
-      'and not exists (select from nightshift.purge_decisions d where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid)',
+      'and not exists (select from nightshift.purge_decisions d where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid offset 0)',
       run.id
     )
     else ''
@@ -27691,7 +27697,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bf7328b89acfbde4242e00bdca8532873114624a40dc109fedba614bce15318d', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bf8dad2dea78131261965a139c0dbc66a6a293ad63f2aeb161ae771d3b052ea5', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -85,7 +85,10 @@ begin
                  (
                    select ''held'' as fate
                    from %5$s x
-                   left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
+                   left join lateral (
+                     select d.fate from nightshift.purge_decisions d
+                     where d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid offset 0
+                   ) d on true
                    where %6$s and %7$s and (d.fate is null or d.fate in (''held'', ''refused''))
                    limit 1
                  )
@@ -93,7 +96,10 @@ begin
                  (
                    select d.fate
                    from %5$s x
-                   left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
+                   left join lateral (
+                     select d.fate from nightshift.purge_decisions d
+                     where d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid offset 0
+                   ) d on true
                    where %6$s and %7$s and coalesce(d.fate, '''') in (''kept'', ''undecided'')
                    order by d.fate desc
                    limit 1

@@ -17,10 +17,10 @@ set enable_hashjoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  -- Only a run that knows of rows has to ask for each what it knows.
+  -- Only a run that knows of rows has to ask for each what it knows: by the address (OFFSET 0), however few Postgres expects.
   unknown constant text := case
     when exists (select from nightshift.purge_decisions d where d.run_id = run.id) then format(
-      'and not exists (select from nightshift.purge_decisions d where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid)',
+      'and not exists (select from nightshift.purge_decisions d where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid offset 0)',
       run.id
     )
     else ''

@@ -3141,6 +3141,13 @@ export type Database = {
         }
       }
       join_condition: { Args: { key: unknown }; Returns: string }
+      join_conditions: {
+        Args: { keys: unknown[] }
+        Returns: {
+          condition: string
+          key: unknown
+        }[]
+      }
       json_number: { Args: { value: number }; Returns: number }
       judge_key_query: {
         Args: {
@@ -3156,6 +3163,17 @@ export type Database = {
       }
       key_columns: { Args: { key: unknown }; Returns: string }
       key_in_words: { Args: { key: unknown }; Returns: string }
+      key_joins: {
+        Args: { keys: unknown[] }
+        Returns: {
+          condition: string
+          key: unknown
+          referenced_leaves: unknown[]
+          referenced_scan: string
+          referencing_leaves: unknown[]
+          referencing_scan: string
+        }[]
+      }
       key_of: {
         Args: { relation: unknown }
         Returns: Record<string, unknown>[]
@@ -3922,6 +3940,16 @@ export type Database = {
       }
       reference_join: {
         Args: { from_referenced: boolean; key: unknown }
+        Returns: string
+      }
+      reference_step: {
+        Args: {
+          alias: string
+          branches: string
+          condition: string
+          leaves: unknown[]
+          scan: string
+        }
         Returns: string
       }
       reference_tree: {

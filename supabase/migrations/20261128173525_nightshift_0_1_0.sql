@@ -1824,7 +1824,7 @@ comment on function nightshift.trusted_name is
 
 -- supabase/schema/access/trusted_names.sql
 
--- Asked once for a hundred leaves: asked of each, whose it is takes several times as long as to look for a due row in it.
+-- Asked once for many relations: asked of each, whose it is takes several times as long as to look for a due row in it.
 
 create or replace function nightshift.trusted_names(relations oid[])
 returns text[]
@@ -1838,33 +1838,40 @@ declare
   database_owner constant oid := (select d.datdba from pg_catalog.pg_database d where d.datname = current_database());
   family oid[] := relations;
   level oid[] := relations;
-  all_are_own boolean;
+  -- Those that take a closer look.
+  others oid[];
 begin
   loop
     level := array(select distinct i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = any(level));
     exit when level = '{}';
     family := family || level;
   end loop;
-  select coalesce(bool_and(
-    pg_has_role(c.relowner, own_role, 'usage')
-    -- The schema public belongs to whoever owns the database.
-    and pg_has_role(case n.nspowner when 'pg_database_owner'::regrole then database_owner else n.nspowner end, own_role, 'usage')
-    and not (c.relhastriggers and exists (
-      select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
-      where t.tgrelid = c.oid and not t.tgisinternal
-        and (t.tgqual is not null or not pg_has_role(p.proowner, own_role, 'usage'))
-    ))
-  ), true) into all_are_own
-  from unnest(family) f(oid)
-  cross join lateral (select x.* from pg_catalog.pg_class x where x.oid = f.oid offset 0) c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace;
+  others := array(
+    select c.oid
+    from unnest(family) f(oid)
+    cross join lateral (select x.* from pg_catalog.pg_class x where x.oid = f.oid offset 0) c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where not (
+      pg_has_role(c.relowner, own_role, 'usage')
+      -- The schema public belongs to whoever owns the database.
+      and pg_has_role(case n.nspowner when 'pg_database_owner'::regrole then database_owner else n.nspowner end, own_role, 'usage')
+      and not (c.relhastriggers and exists (
+        select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+        where t.tgrelid = c.oid and not t.tgisinternal
+          and (t.tgqual is not null or not pg_has_role(p.proowner, own_role, 'usage'))
+      ))
+    )
+  );
 
   return array(
-    select coalesce(case when all_are_own then (
+    select coalesce((
       select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
-      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where c.oid = r.oid and c.relkind <> 'p'
-    ) end, nightshift.trusted_name(r.oid))
+      from (select x.* from pg_catalog.pg_class x where x.oid = r.oid offset 0) c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.relkind <> 'p' and r.oid <> all(others)
+        -- It may be one of what this is a part of.
+        and not (c.relispartition and others <> '{}')
+    ), nightshift.trusted_name(r.oid))
     from unnest(relations) with ordinality r(oid, position)
     order by r.position
   );
@@ -1872,7 +1879,7 @@ end;
 $$;
 
 comment on function nightshift.trusted_names is
-  'What trusted_name says of each of these relations, in the same order, for statements that only read and follow at once. Errors: those of trusted_name.';
+  'What trusted_name says of each of these relations, in the same order, for statements that follow at once. Errors: those of trusted_name.';
 
 -- supabase/schema/access/trusted_operator.sql
 
@@ -10532,18 +10539,34 @@ comment on function nightshift.child_condition is
 
 create or replace function nightshift.child_steps(keys nightshift.purge_key[], rows nightshift.row_set[], carried text default '')
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
-  select string_agg(format('select %s::oid, x.tableoid, x.ctid%s from %s and r.policy = %s', k.policy, carried,
-    nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  from unnest(keys) k
-  where k.role = 'child' and k.related && array(select distinct r.relation from unnest(child_steps.rows) r);
+declare
+  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
+  taken constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role = 'child' and k.related && relations);
+begin
+  if cardinality(taken) = 0 then
+    return null;
+  end if;
+  return (
+    select string_agg(s.step, ' union all ')
+    from (
+      select nightshift.reference_step(j.referenced_scan, 't', j.referenced_leaves, format('r.policy = %s', k.policy), string_agg(
+        format('select %s::oid, x.tableoid, x.ctid%s from %s x where %s', k.policy, carried, j.referencing_scan, j.condition), ' union all '
+      )) as step
+      from unnest(taken) k
+      join nightshift.key_joins(array(select distinct t.key from unnest(taken) t)) j on j.key = k.key
+      group by k.policy, j.referenced_scan, j.referenced_leaves
+    ) s
+  );
+end;
 $$;
 
 comment on function nightshift.child_steps is
-  'The query that leads from a row r of rows (policy, relation, tid) to its children (the same, and what is carried along); null when there are none.';
+  'The query that leads from a row r of rows (policy, relation, tid) to its children (the same, and what is carried along); null when there are none. Errors: NS404, NS422 (see key_joins).';
 
 -- supabase/schema/retention/children_of_slice.sql
 
@@ -10815,14 +10838,16 @@ begin
     select c.policy, c.relation, c.due, count(*) as n from counted c group by c.policy, c.relation, c.due
     union all
     select s.policy, s.relation, s.due, cardinality(s.tids) from sets s where s.sets_of_relation = 1
+  ),
+  children as materialized (
+    select m.policy, m.member, array(select nightshift.related_tables(m.member)) as related
+    from nightshift.policy_members(array(select distinct g.policy from grouped g where not g.due)) m
+    where m.is_child
   )
   select g.policy, m.member, sum(g.n)::bigint
   from grouped g
   left join lateral (
-    select m.member
-    from nightshift.policy_members(array[g.policy]) m
-    where m.is_child and not g.due and g.relation in (select nightshift.related_tables(m.member))
-    limit 1
+    select c.member from children c where c.policy = g.policy and not g.due and g.relation = any(c.related) limit 1
   ) m on true
   group by g.policy, m.member;
 end;
@@ -11158,6 +11183,7 @@ set row_security = off
 as $$
 declare
   by_table nightshift.row_set[];
+  names text[];
   deletes text[];
   of_one_table boolean;
   together text;
@@ -11198,12 +11224,15 @@ begin
   );
   perform nightshift.hold_cascades(by_table);
 
+  names := nightshift.trusted_names(array(
+    select d.relation from unnest(by_table) with ordinality d(policy, relation, due, tids, position) order by d.position
+  ));
   -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
   -- fetching each row by its address.
   select
     array_agg(format(
       'delete from only %s where ctid operator(pg_catalog.=) any(($1[%s]).tids) and tableoid operator(pg_catalog.=) %s %s',
-      nightshift.trusted_name(d.relation), d.position, d.relation,
+      names[d.position], d.position, d.relation,
       case when (b.last::text::point)[0] - (b.first::text::point)[0] < cardinality(d.tids) / 4
         then format('and ctid operator(pg_catalog.>=) %L and ctid operator(pg_catalog.<=) %L', b.first, b.last) end
     ) order by d.position),
@@ -11817,86 +11846,139 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   -- Each is read with all that refers to it, which is planned once for all of them.
   max_leaves constant integer := 100;
   -- Only a run that knows of rows has to ask for each what it knows.
   knows constant boolean := exists (select from nightshift.purge_decisions d where d.run_id = find_needed_rows.run_id);
-  key record;
+  indexed boolean;
   looked_at text;
+  branches text;
 begin
-  for key in
-    select w.policy, w.role, w.key, w.name, w.referencing, w.indexed, w.columns, array_agg(w.position order by w.position) as positions
-    from (
-      select k.policy, k.role, k.key, k.name, k.referencing, k.indexed, s.position,
-        (
-          select string_agg(format('t.%I', a.attname), ', ')
-          from pg_catalog.pg_constraint c
-          join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = any(c.confkey)
-          where c.oid = k.key
-        ) as columns,
-        (row_number() over (partition by k.policy, k.key order by s.position) - 1) / max_leaves as part
+  for indexed, looked_at, branches in
+    with found as materialized (
+      select s.position, s.relation, k.policy, k.key, k.role, k.name, k.indexed
       from unnest(rows) with ordinality s(policy, relation, due, tids, position)
       join unnest(keys) k on k.policy = s.policy and s.relation = any(k.related)
-    ) w
-    group by w.policy, w.role, w.key, w.name, w.referencing, w.indexed, w.columns, w.part
-    order by w.key, w.part
-  loop
-    perform set_config('enable_hashjoin', (not key.indexed)::text, true);
-    -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
-    -- that is not among the rows. NOT EXISTS would first subtract them from the whole of x.
-    looked_at := (
-      select string_agg(format(
-        'select t.tableoid, t.ctid, %s from only %s t where t.tableoid = %s and t.ctid = any(($1[%s]).tids)',
-        key.columns, nightshift.trusted_name(rows[p].relation), rows[p].relation, p
-      ), ' union all ' order by p)
-      from unnest(key.positions) p
-    );
-    return query execute format(
-      case
-        when not knows then
-          'select %1$s::oid, t.tableoid, t.ctid, %2$L::text, %3$L::text
-           from (%4$s) t
-           where exists (select 1 from %5$s x where %6$s and %7$s)'
-        when key.indexed then
-          -- A row that just stays weighs more than one that stays undecided or kept, and is looked for first.
-          'select %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
-           from (%4$s) t
-           cross join lateral (
-             (
-               select ''held'' as fate
-               from %5$s x
-               left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
-               where %6$s and %7$s and (d.fate is null or d.fate in (''held'', ''refused''))
-               limit 1
-             )
-             union all
-             (
-               select d.fate
-               from %5$s x
-               left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
-               where %6$s and %7$s and coalesce(d.fate, '''') in (''kept'', ''undecided'')
-               order by d.fate desc
-               limit 1
-             )
-             limit 1
-           ) d'
-        else
-          'select distinct on (t.tableoid, t.ctid) %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
-           from (%4$s) t
-           join %5$s x on %6$s
-           left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
-           where %7$s
-             and (d.fate is null or d.fate not in (''gone'', ''assessed''))
-           order by t.tableoid, t.ctid, array_position(array[''undecided'', ''kept''], d.fate) nulls first'
-      end,
-      key.policy, case key.role when 'keep' then 'kept' else 'held' end, key.name, looked_at,
-      nightshift.scan_of(key.referencing), nightshift.join_condition(key.key),
-      '(x.tableoid, x.ctid) not in (select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid))',
-      run_id
+    ),
+    -- Rows to which the same keys refer are read once for all of these.
+    parts as materialized (
+      select p.*, (sum(cardinality(p.positions)) over (partition by p.indexed order by p.n) - 1) / max_leaves as statement
+      from (
+        select p.policy, p.indexed, p.keys, array_agg(p.position order by p.position) as positions, row_number() over () as n
+        from (
+          select f.*, (row_number() over (partition by f.policy, f.indexed, f.keys order by f.position) - 1) / max_leaves as part
+          from (
+            select f.position, f.policy, f.indexed, array_agg(f.key order by f.key) as keys
+            from found f group by f.position, f.policy, f.indexed
+          ) f
+        ) p
+        group by p.policy, p.indexed, p.keys, p.part
+      ) p
+    ),
+    names as materialized (
+      select n.relation, n.name
+      from (select array(select distinct f.relation from found f) as relations) r
+      cross join lateral unnest(r.relations, nightshift.trusted_names(r.relations)) n(relation, name)
+    ),
+    joins as materialized (
+      select j.*, c.columns
+      from nightshift.key_joins(array(select distinct f.key from found f)) j
+      cross join lateral (
+        select array(
+          select format('t.%I', a.attname)
+          from pg_catalog.pg_constraint c
+          join pg_catalog.pg_attribute a on a.attrelid = c.confrelid and a.attnum = any(c.confkey)
+          where c.oid = j.key
+        ) as columns
+      ) c
     )
-    using rows, case key.role when 'release' then rows || released else rows end;
+    select p.indexed,
+      string_agg(format('t%s as materialized (%s)', p.n, (
+        select string_agg(format(
+          'select t.tableoid, t.ctid, %s from only %s t where t.tableoid = %s and t.ctid = any(($1[%s]).tids)',
+          (select string_agg(distinct c, ', ') from joins j cross join lateral unnest(j.columns) c where j.key = any(p.keys)),
+          n.name, n.relation, position
+        ), ' union all ')
+        from unnest(p.positions) position
+        join names n on n.relation = rows[position].relation
+      )), ', '),
+      string_agg((
+        select string_agg(format(
+          case
+            when not knows then
+              'select %1$s::oid, t.tableoid, t.ctid, %2$L::text, %3$L::text
+               from t%4$s t
+               where exists (select 1 from %5$s x where %6$s and %7$s)'
+            when p.indexed then
+              -- A row that just stays weighs more than one that stays undecided or kept, and is looked for first.
+              'select %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
+               from t%4$s t
+               cross join lateral (
+                 (
+                   select ''held'' as fate
+                   from %5$s x
+                   left join lateral (
+                     select d.fate from nightshift.purge_decisions d
+                     where d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid offset 0
+                   ) d on true
+                   where %6$s and %7$s and (d.fate is null or d.fate in (''held'', ''refused''))
+                   limit 1
+                 )
+                 union all
+                 (
+                   select d.fate
+                   from %5$s x
+                   left join lateral (
+                     select d.fate from nightshift.purge_decisions d
+                     where d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid offset 0
+                   ) d on true
+                   where %6$s and %7$s and coalesce(d.fate, '''') in (''kept'', ''undecided'')
+                   order by d.fate desc
+                   limit 1
+                 )
+                 limit 1
+               ) d'
+            else
+              '(select distinct on (t.tableoid, t.ctid) %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
+               from t%4$s t
+               join %5$s x on %6$s
+               left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
+               where %7$s
+                 and (d.fate is null or d.fate not in (''gone'', ''assessed''))
+               order by t.tableoid, t.ctid, array_position(array[''undecided'', ''kept''], d.fate) nulls first)'
+          end,
+          p.policy, case f.role when 'keep' then 'kept' else 'held' end, f.name, p.n, j.referencing_scan, j.condition,
+          -- NOT IN, for once: a hashed subplan filters inside the probe of x, which then stops at the first row
+          -- that is not among the rows. NOT EXISTS would first subtract them from the whole of x.
+          format('(x.tableoid, x.ctid) not in (select g.relation, g.tid from %s g)',
+            case f.role when 'release' then 'going_or_released' else 'going' end),
+          run_id
+        ), ' union all ')
+        from found f
+        join joins j on j.key = f.key
+        where f.position = p.positions[1] and f.key = any(p.keys)
+      ), ' union all ')
+    from parts p
+    group by p.indexed, p.statement
+  loop
+    perform set_config('enable_hashjoin', (not indexed)::text, true);
+    return query execute format(
+      'with going as materialized (
+         select d.relation, r.tid from unnest($1) d cross join lateral unnest(d.tids) r(tid)
+       ),
+       going_or_released as materialized (
+         select g.relation, g.tid from going g
+         union all
+         select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid)
+       ),
+       %s
+       %s',
+      looked_at, branches
+    )
+    using rows, released;
   end loop;
 end;
 $$;
@@ -11918,16 +12000,23 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
+  taken constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role <> 'release' and k.related && relations);
   steps text;
   needed nightshift.row_set[];
 begin
-  select string_agg(format('select x.tableoid, x.ctid from %s and r.policy = %s', nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role <> 'release' and k.related && relations;
+  select string_agg(s.step, ' union all ') into steps
+  from (
+    select nightshift.reference_step(j.referenced_scan, 't', j.referenced_leaves, format('r.policy = %s', k.policy), string_agg(
+      format('select x.tableoid, x.ctid from %s x where %s', j.referencing_scan, j.condition), ' union all '
+    )) as step
+    from unnest(taken) k
+    join nightshift.key_joins(array(select distinct t.key from unnest(taken) t)) j on j.key = k.key
+    group by k.policy, j.referenced_scan, j.referenced_leaves
+  ) s;
   if steps is null then
     return rows;
   end if;
@@ -12384,19 +12473,20 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  referencing regclass;
-begin
-  for referencing in
-    select distinct k.conrelid
+  referencing constant regclass[] := array(
+    select distinct k.conrelid::regclass
     from unnest(rows) r
     join pg_catalog.pg_trigger t on t.tgrelid = r.relation and t.tgisinternal
     join pg_catalog.pg_constraint k on k.oid = t.tgconstraint and k.contype = 'f' and k.confrelid = t.tgrelid
     where k.confdeltype in ('c', 'n', 'd')
-  loop
+  );
+  relation regclass;
+begin
+  foreach relation in array referencing loop
     -- As Postgres is about to lock it. From here on nobody hangs a trigger there, which would have our rights.
-    execute format('lock table %s in row exclusive mode', referencing);
-    perform nightshift.trusted_name(referencing);
+    execute format('lock table %s in row exclusive mode', relation);
   end loop;
+  perform nightshift.trusted_names(referencing::oid[]);
 end;
 $$;
 
@@ -12569,29 +12659,61 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (
-    select string_agg(format('t.%I%s%s %s x.%I%s%s',
-      referenced.attname, o.cast_left, l.collated, o.name, referencing.attname, o.cast_right, l.collated), ' and ')
-    from pg_catalog.pg_constraint k
-    cross join lateral unnest(k.conkey, k.confkey, k.conpfeqop) u(conkey, confkey, operator)
-    join pg_catalog.pg_attribute referencing on referencing.attrelid = k.conrelid and referencing.attnum = u.conkey
-    join pg_catalog.pg_attribute referenced on referenced.attrelid = k.confrelid and referenced.attnum = u.confkey
-    cross join lateral nightshift.trusted_operator(u.operator) o
-    cross join lateral (
-      select coalesce((
-        select format(' collate %I.%I', n.nspname, c.collname)
-        from pg_catalog.pg_collation c join pg_catalog.pg_namespace n on n.oid = c.collnamespace
-        where referenced.attcollation <> referencing.attcollation
-          and c.oid = nightshift.key_collation(referenced.attcollation, referencing.attcollation)
-      ), '')
-    ) l(collated)
-    where k.oid = key
-  );
+  return (select c.condition from nightshift.join_conditions(array[join_condition.key]) c);
 end;
 $$;
 
-comment on function nightshift.join_condition is
-  'The SQL condition on which rows of a foreign key belong together: t is the referenced table, x the referencing one. Errors: NS422 (see trusted_operator).';
+comment on function nightshift.join_condition is 'What join_conditions says of one foreign key. Errors: NS422 (see trusted_operator).';
+
+-- supabase/schema/retention/join_conditions.sql
+
+create or replace function nightshift.join_conditions(keys oid[])
+returns table (key oid, condition text)
+language plpgsql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return query
+  with columns as materialized (
+    select k.oid as key, u.position, u.operator, referenced.attname as referenced, referencing.attname as referencing,
+      case when referenced.attcollation <> referencing.attcollation
+        then nightshift.key_collation(referenced.attcollation, referencing.attcollation) end as "collation"
+    from unnest(keys) a(key)
+    -- One by one, by their indexes, however many constraints there are.
+    cross join lateral (select c.* from pg_catalog.pg_constraint c where c.oid = a.key offset 0) k
+    cross join lateral unnest(k.conkey, k.confkey, k.conpfeqop) with ordinality u(conkey, confkey, operator, position)
+    cross join lateral (
+      select a.attname, a.attcollation from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = u.conkey offset 0
+    ) referencing
+    cross join lateral (
+      select a.attname, a.attcollation from pg_catalog.pg_attribute a where a.attrelid = k.confrelid and a.attnum = u.confkey offset 0
+    ) referenced
+  ),
+  operators as materialized (
+    select d.operator, o.*
+    from (select distinct c.operator from columns c) d
+    cross join lateral nightshift.trusted_operator(d.operator) o
+  )
+  select c.key, string_agg(format('t.%I%s%s %s x.%I%s%s',
+    c.referenced, o.cast_left, l.collated, o.name, c.referencing, o.cast_right, l.collated), ' and ' order by c.position)
+  from columns c
+  join operators o on o.operator = c.operator
+  cross join lateral (
+    select coalesce((
+      select format(' collate %I.%I', n.nspname, l.collname)
+      from pg_catalog.pg_collation l join pg_catalog.pg_namespace n on n.oid = l.collnamespace
+      where l.oid = c."collation"
+    ), '')
+  ) l(collated)
+  group by c.key;
+end;
+$$;
+
+comment on function nightshift.join_conditions is
+  'For each of these foreign keys, the SQL condition on which rows of it belong together: t is the referenced table, x the referencing one. Errors: NS422 (see trusted_operator).';
 
 -- supabase/schema/retention/key_collation.sql
 
@@ -12652,6 +12774,53 @@ end;
 $$;
 
 comment on function nightshift.key_in_words is 'A foreign key as with_children, release and keep name it: public.messages(sender_id).';
+
+-- supabase/schema/retention/key_joins.sql
+
+-- A batch asks of all keys at once: asked of each, this takes longer than all else that a small batch does.
+
+create or replace function nightshift.key_joins(keys oid[])
+returns table (
+  key oid,
+  condition text,
+  referenced_scan text,
+  referenced_leaves oid[],
+  referencing_scan text,
+  referencing_leaves oid[]
+)
+language plpgsql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  relations oid[];
+begin
+  relations := array(
+    select distinct r.oid
+    from unnest(keys) a(key)
+    cross join lateral (select c.conrelid, c.confrelid from pg_catalog.pg_constraint c where c.oid = a.key offset 0) k
+    cross join lateral (values (k.conrelid), (k.confrelid)) r(oid)
+  );
+  return query
+  with tables as materialized (
+    select t.oid,
+      case c.relkind when 'p' then '' else 'only ' end || t.name as scan,
+      case c.relkind when 'r' then array[t.oid] else array(select l::oid from nightshift.all_leaf_relations(t.oid) l) end as leaves
+    from unnest(relations, nightshift.trusted_names(relations)) t(oid, name)
+    cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = t.oid offset 0) c
+  )
+  select j.key, j.condition, referenced.scan, referenced.leaves, referencing.scan, referencing.leaves
+  from nightshift.join_conditions(keys) j
+  cross join lateral (select c.conrelid, c.confrelid from pg_catalog.pg_constraint c where c.oid = j.key offset 0) k
+  join tables referenced on referenced.oid = k.confrelid
+  join tables referencing on referencing.oid = k.conrelid;
+end;
+$$;
+
+comment on function nightshift.key_joins is
+  'For each of these foreign keys: how to name both of its tables after FROM (see scan_of), which leaves they have, and on which condition their rows belong together (see join_conditions). Errors: NS404, NS422 (see trusted_name, trusted_operator).';
 
 -- supabase/schema/retention/keys_in_words.sql
 
@@ -12807,17 +12976,23 @@ set row_security = off
 set enable_seqscan = off
 as $$
 declare
-  asked nightshift.row_set;
+  relations constant oid[] := array(select r.relation from unnest(rows) with ordinality r(policy, relation, due, tids, position) order by r.position);
+  relation oid;
+  names text[];
+  asked record;
   locked nightshift.row_set[] := '{}';
   tids tid[];
 begin
-  foreach asked in array rows loop
-    perform nightshift.hold_table(asked.relation, 'for update');
+  foreach relation in array relations loop
+    perform nightshift.hold_table(relation, 'for update');
+  end loop;
+  names := nightshift.trusted_names(relations);
+  for asked in select r.* from unnest(rows) with ordinality r(policy, relation, due, tids, position) order by r.position loop
     execute format(
       'select array_agg(r.ctid) from (
          select x.ctid from only %s x where x.ctid = any($1) and x.tableoid = %s %s for update skip locked
        ) r',
-      nightshift.trusted_name(asked.relation), asked.relation,
+      names[asked.position], asked.relation,
       case when asked.due then (
         select format('and (%s) is true', nightshift.due_condition(
           'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))
@@ -12825,8 +13000,7 @@ begin
       ) end
     ) into tids using asked.tids;
     if tids is not null then
-      asked.tids := tids;
-      locked := locked || asked;
+      locked := locked || row(asked.policy, asked.relation, asked.due, tids)::nightshift.row_set;
     end if;
   end loop;
   return locked;
@@ -14687,6 +14861,7 @@ language plpgsql
 stable
 rows 10
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -14699,8 +14874,11 @@ begin
     join members m on m.member::oid = r.relation
   ),
   families as materialized (
-    select r.referenced, array(select nightshift.related_tables(r.referenced)) as related
+    select r.referenced,
+      case when c.relkind = 'p' or c.relispartition then array(select nightshift.related_tables(r.referenced))
+        else array[r.referenced::oid] end as related
     from (select distinct k.referenced from keys k) r
+    cross join lateral (select c.relkind, c.relispartition from pg_catalog.pg_class c where c.oid = r.referenced offset 0) c
   )
   select k.policy,
     -- A key of the same name that was made anew may delete what it should release.
@@ -15069,61 +15247,69 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
-  -- Only a run that knows of rows has to ask for each what it knows.
+  -- Only a run that knows of rows has to ask for each what it knows: by the address (OFFSET 0), however few Postgres expects.
   unknown constant text := case
     when exists (select from nightshift.purge_decisions d where d.run_id = run.id) then format(
-      'and not exists (select from nightshift.purge_decisions d where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid)',
+      'and not exists (select from nightshift.purge_decisions d where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid offset 0)',
       run.id
     )
     else ''
   end;
   steps text;
 begin
-  with keys as materialized (
-    select k.*, nightshift.reference_join(k.key, true) as upwards
-    from unnest(reach_rows.keys) k
-  ),
-  members as materialized (
+  with members as materialized (
     select m.*, array(select nightshift.related_tables(m.member)) as related from nightshift.policy_members(component) m
-  )
-  select string_agg(b.step, ' union all ') into steps
-  from (
+  ),
+  ways as materialized (
     -- Children go with the row that they refer to.
-    select format('select %s::oid, x.tableoid, x.ctid, ''child'' from %s and r.policy = %s %s', k.policy, k.upwards, k.policy, unknown)
-    from keys k where k.role = 'child'
+    select k.key, k.policy, true as is_up, k.policy as to_policy, 'child' as kind
+    from unnest(keys) k where k.role = 'child'
     union all
-    -- A row that refers may be due itself.
-    select format('select %s::oid, x.tableoid, x.ctid, ''due'' from %s and r.policy = %s and x.tableoid = any(%L::oid[]) and (%s) is true %s',
-      p.relation::oid, k.upwards, k.policy, array(select l::oid from nightshift.leaf_relations(p.relation) l),
-      nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at), unknown)
-    from keys k
-    join members m on not m.is_child and k.referencing::oid = any(m.related)
-    join nightshift.retention_policies p on p.relation = m.member
+    -- A row that refers may be due itself, or the child of another row that is due: then that one comes into it too.
+    select k.key, k.policy, true, m.policy, case when m.is_child then 'maybe' else 'due' end
+    from unnest(keys) k
+    join members m on k.referencing::oid = any(m.related)
     where k.role in ('hold', 'keep')
     union all
-    -- Or the child of another row that is due: then that one comes into it too.
-    select format('select %s::oid, x.tableoid, x.ctid, ''maybe'' from %s and r.policy = %s %s', m.policy, k.upwards, k.policy, unknown)
-    from keys k
-    join members m on m.is_child and k.referencing::oid = any(m.related)
-    where k.role in ('hold', 'keep')
-    union all
-    select format('select %s::oid, t.tableoid, t.ctid, %L from %s and r.policy = %s and r.kind = ''maybe'' %s %s', k.policy,
-      case when m.is_child then 'maybe' else 'due' end,
-      nightshift.reference_join(k.key, false), k.policy,
-      case when not m.is_child then format('and t.tableoid = any(%L::oid[]) and (%s) is true',
-        array(select l::oid from nightshift.leaf_relations(p.relation) l),
-        nightshift.due_condition('t', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)) end,
-      replace(unknown, 'x.', 't.'))
-    from keys k
+    select k.key, k.policy, false, k.policy, case when m.is_child then 'maybe' else 'due' end
+    from unnest(keys) k
     join members m on m.policy = k.policy and k.referenced::oid = any(m.related)
-    join nightshift.retention_policies p on p.relation::oid = k.policy
     where k.role = 'child'
       and exists (
-        select from keys h join members c on c.is_child and h.referencing::oid = any(c.related) where h.role in ('hold', 'keep')
+        select from unnest(keys) h join members c on c.is_child and h.referencing::oid = any(c.related) where h.role in ('hold', 'keep')
       )
-  ) b(step);
+  ),
+  due as materialized (
+    select w.to_policy as policy, w.is_up, format('and %1$s.tableoid = any(%2$L::oid[]) and (%3$s) is true',
+      a.alias, array(select l::oid from nightshift.leaf_relations(p.relation) l),
+      nightshift.due_condition(a.alias, p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)) as condition
+    from (select distinct w.to_policy, w.is_up from ways w where w.kind = 'due') w
+    join nightshift.retention_policies p on p.relation::oid = w.to_policy
+    cross join lateral (select case when w.is_up then 'x' else 't' end) a(alias)
+  ),
+  branches as (
+    select w.policy, w.is_up,
+      case when w.is_up then j.referenced_scan else j.referencing_scan end as scan,
+      case when w.is_up then j.referenced_leaves else j.referencing_leaves end as leaves,
+      format('select %1$s::oid, %2$s.tableoid, %2$s.ctid, %3$L from %4$s %2$s where %5$s %6$s %7$s', w.to_policy, a.alias, w.kind,
+        case when w.is_up then j.referencing_scan else j.referenced_scan end, j.condition, d.condition,
+        replace(unknown, 'x.', a.alias || '.')) as branch
+    from ways w
+    join nightshift.key_joins(array(select distinct w.key from ways w)) j on j.key = w.key
+    cross join lateral (select case when w.is_up then 'x' else 't' end) a(alias)
+    left join due d on d.policy = w.to_policy and d.is_up = w.is_up and w.kind = 'due'
+  )
+  select string_agg(s.step, ' union all ') into steps
+  from (
+    select nightshift.reference_step(b.scan, case when b.is_up then 't' else 'x' end, b.leaves,
+      format('r.policy = %s', b.policy) || case when b.is_up then '' else ' and r.kind = ''maybe''' end,
+      string_agg(b.branch, ' union all ')) as step
+    from branches b
+    group by b.policy, b.is_up, b.scan, b.leaves
+  ) s;
 
   reached := seeds;
   complete := true;
@@ -15355,24 +15541,38 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  referenced oid;
-  referencing oid;
-  near oid;
 begin
-  select c.confrelid, c.conrelid into referenced, referencing from pg_catalog.pg_constraint c where c.oid = key;
-  near := case when from_referenced then referenced else referencing end;
   -- From one known row r to those at the other end. The array is looked at before any table is.
-  return format('%1$s %2$s join %3$s %4$s on %5$s where r.relation = any(%6$L::oid[]) and %2$s.tableoid = r.relation and %2$s.ctid = r.tid',
-    nightshift.scan_of(near), case when from_referenced then 't' else 'x' end,
-    nightshift.scan_of(case when from_referenced then referencing else referenced end), case when from_referenced then 'x' else 't' end,
-    nightshift.join_condition(key),
-    array(select l::oid from nightshift.all_leaf_relations(near) l));
+  return (
+    select format('%1$s %2$s join %3$s %4$s on %5$s where r.relation = any(%6$L::oid[]) and %2$s.tableoid = r.relation and %2$s.ctid = r.tid',
+      case when from_referenced then j.referenced_scan else j.referencing_scan end, case when from_referenced then 't' else 'x' end,
+      case when from_referenced then j.referencing_scan else j.referenced_scan end, case when from_referenced then 'x' else 't' end,
+      j.condition, case when from_referenced then j.referenced_leaves else j.referencing_leaves end)
+    from nightshift.key_joins(array[reference_join.key]) j
+  );
 end;
 $$;
 
 comment on function nightshift.reference_join is
   'The FROM and WHERE that lead from a row r (relation, tid) through a foreign key: from the referenced row t to those that refer to it, x, or the other way. Errors: NS422 (see trusted_name).';
+
+-- supabase/schema/retention/reference_step.sql
+
+create or replace function nightshift.reference_step(scan text, alias text, leaves oid[], condition text, branches text)
+returns text
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- The array is looked at before any table is.
+  return format('select f.* from %1$s %2$s cross join lateral (%3$s) f where %4$s and r.relation = any(%5$L::oid[]) and %2$s.tableoid = r.relation and %2$s.ctid = r.tid',
+    scan, alias, branches, condition, leaves);
+end;
+$$;
+
+comment on function nightshift.reference_step is
+  'The query that leads from a row r (relation, tid) of a table, which is read once, through several foreign keys: branches select from the tables at their other ends, by their conditions (see key_joins). alias: t for the referenced table, x for the referencing one.';
 
 -- supabase/schema/retention/reference_tree.sql
 
@@ -15447,16 +15647,19 @@ language plpgsql
 stable
 rows 10
 set search_path = pg_catalog, pg_temp
--- A batch asks three times, of a table or two: to plan takes three times as long as to look, and the plan is always the same.
+-- A batch asks two or three times, mostly of a table or two: to plan takes longer than to look, and the plan is always the same.
 set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
   with families as materialized (
-    select c.oid, array(select nightshift.related_tables(c.oid)) as related
+    select c.oid,
+      case when c.relkind = 'p' or c.relispartition then array(select nightshift.related_tables(c.oid)) else array[c.oid] end as related
     from unnest(relations) r(oid)
     -- Postgres guards a table that is referred to by triggers; most partitions have none.
-    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid offset 0) c
+    cross join lateral (
+      select c.oid, c.relkind, c.relispartition from pg_catalog.pg_class c where c.oid = r.oid offset 0
+    ) c
   ),
   found as materialized (
     -- Constraints have no index by the table that they refer to, dependencies have one.
@@ -15479,7 +15682,8 @@ begin
   select
     k.relation,
     k.oid,
-    format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
+    format('%I on %s%s', k.conname, k.conrelid::regclass, case
+      when exists (select from nightshift.retired_partitions r where r.partition = k.conrelid) then nightshift.retired_in_words(k.conrelid) end),
     k.conname,
     k.confrelid::regclass,
     k.conrelid::regclass,
@@ -15488,6 +15692,7 @@ begin
       from pg_catalog.pg_index i
       where i.indrelid = k.conrelid
         and i.indisvalid
+        and i.indkey[0] = any(k.conkey)
         and (
           i.indpred is null
           or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
@@ -15501,19 +15706,19 @@ begin
           where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
         )
         -- In an index of another collation Postgres cannot look up a text.
-        and not exists (
+        and (0 = all(i.indcollation::oid[]) or not exists (
           select
           from unnest(k.conkey, k.confkey) u(conkey, confkey)
           join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
           join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
           join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
           where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
-        )
+        ))
         -- The leading columns of the index, in any order, are the columns of the key.
-        and (
+        and (cardinality(k.conkey) = 1 or (
           select array_agg(i.indkey[n] order by i.indkey[n])
           from generate_series(0, cardinality(k.conkey) - 1) n
-        ) = (select array_agg(a order by a) from unnest(k.conkey) a)
+        ) = (select array_agg(a order by a) from unnest(k.conkey) a))
     )
   from keys k;
 end;
@@ -15960,6 +16165,10 @@ declare
   has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
   has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
+  locked nightshift.row_set[];
+  keys_before nightshift.purge_key[];
+  -- Whether all that goes along is still there, and for the reason for which it was found.
+  is_whole boolean := true;
   released_rows nightshift.row_set[] := '{}';
   due_rows nightshift.row_set[];
   found_rows nightshift.held_row[];
@@ -15987,9 +16196,13 @@ begin
         select row(s.policy, s.relation, t.tid, null, null)::nightshift.held_row
         from unnest(seeds) s cross join lateral unnest(s.tids) t(tid)
       ));
-      rows_to_delete := seeds || nightshift.lock_rows(run, others);
+      locked := nightshift.lock_rows(run, others);
+      rows_to_delete := seeds || locked;
       -- From here on nobody adds a key to one of these tables; somebody may have, until then.
+      keys_before := keys;
       keys := array(select k from nightshift.purge_keys(policies) k);
+      -- A row that is changed while it is being locked is locked all the same, as what it is then, at another address.
+      is_whole := nightshift.subtract_row_sets(others, locked) = '{}' and keys = keys_before;
     end if;
   end if;
   if has_releases then
@@ -16010,7 +16223,7 @@ begin
   perform nightshift.require_no_rule(array(select distinct r.relation from unnest(released_rows) r), 'UPDATE');
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
   found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released_rows, keys) f);
-  if cardinality(found_rows) = 0 and not has_children then
+  if cardinality(found_rows) = 0 and is_whole then
     released := nightshift.stay_released(released, rows_to_delete);
     return;
   end if;
@@ -16351,21 +16564,26 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
+  taken constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role <> 'release' and k.related && relations);
   steps text;
 begin
-  select string_agg(format(
-    'select %s::oid, t.tableoid, t.ctid, %s, %s from %s', k.policy,
-    case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end,
-    -- A child would go along, but for what holds the child.
-    case k.role when 'child' then format('coalesce(r.reason, %L)', k.name) else quote_literal(k.name) end,
-    nightshift.reference_join(k.key, false)
-  ), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role <> 'release' and k.related && relations;
+  select string_agg(s.step, ' union all ') into steps
+  from (
+    select nightshift.reference_step(j.referencing_scan, 'x', j.referencing_leaves, 'true', string_agg(format(
+      'select %s::oid, t.tableoid, t.ctid, %s, %s from %s t where %s', k.policy,
+      case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end,
+      -- A child would go along, but for what holds the child.
+      case k.role when 'child' then format('coalesce(r.reason, %L)', k.name) else quote_literal(k.name) end,
+      j.referenced_scan, j.condition
+    ), ' union all ')) as step
+    from unnest(taken) k
+    join nightshift.key_joins(array(select distinct t.key from unnest(taken) t)) j on j.key = k.key
+    group by j.referencing_scan, j.referencing_leaves
+  ) s;
   if steps is null then
     return;
   end if;
@@ -27489,7 +27707,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5adf2c90a7dc3d575824874e9baca0a422e5be5c5e9f468bf608c1e244528fd7', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'adb0f48cfef824c096de13ddba4399d42063f0e1007e9ab144a0144f13029a50', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -27538,13 +27756,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   hold_children, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days,
   index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of,
   is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states,
-  jobs, join_condition, json_number, judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_of,
-  key_queries, key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions,
-  last_health_levels, last_step, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries,
-  list_partition_policies, list_refresh_policies, list_retention_policies, list_runs, list_schedules,
-  list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice,
-  mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed,
-  may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
+  jobs, join_condition, join_conditions, json_number, judge_key_query, keep_time, key_collation, key_columns,
+  key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked, keys_in_words,
+  keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone, level_rank,
+  list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies, list_retention_policies,
+  list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn,
+  lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone,
+  may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
   measure_for_run, measure_key_query, measure_leaves, measure_references, measure_retention_backlog,
   measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
   name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment,
@@ -27560,14 +27778,14 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions,
   read_pressure, read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores,
   record_health, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers, reindex_statement,
-  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
-  remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy,
-  report_bloat, require_call, require_checked_keys, require_few_due, require_health_checks, require_indexes,
-  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
-  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
-  require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
+  reference_step, reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy,
+  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers,
+  reindex_statement, related_policies, related_tables, release_default, released_row, remember_held,
+  remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  remove_vacuum_policy, report_bloat, require_call, require_checked_keys, require_few_due, require_health_checks,
+  require_indexes, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
+  require_period, require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
   require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
   resolve_references, rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys,

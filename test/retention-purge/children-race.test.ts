@@ -83,6 +83,36 @@ describe.each(['no action', 'restrict', 'cascade'])(
       expect(await idsOf(db.sql, 'app.items')).toEqual([]);
     });
 
+    it('loses none that is moved to an order that stays while it is being locked', async () => {
+      // As when somebody commits that between the look of the statement that locks and the lock itself.
+      await db.sql.unsafe(`
+        alter function nightshift.lock_rows rename to lock_rows_before;
+        create function nightshift.lock_rows(run nightshift.runs, rows nightshift.row_set[]) returns nightshift.row_set[]
+        language plpgsql as $$
+        declare
+          before constant tid := (select ctid from app.items where id = 4 and order_id = 5);
+          moved tid;
+          locked nightshift.row_set[] := nightshift.lock_rows_before(run, rows);
+        begin
+          for n in 1 .. cardinality(locked) loop
+            if locked[n].relation = 'app.items'::regclass and before = any(locked[n].tids) then
+              update app.items set order_id = 7 where id = 4 returning ctid into moved;
+              locked[n].tids := array_replace(locked[n].tids, before, moved);
+            end if;
+          end loop;
+          return locked;
+        end $$`);
+      try {
+        await runPurge(db, {}, oneByOne);
+      } finally {
+        await db.sql.unsafe(`
+          drop function nightshift.lock_rows;
+          alter function nightshift.lock_rows_before rename to lock_rows`);
+      }
+      expect(await idsOf(db.sql, 'app.orders')).toEqual([7]);
+      expect(await idsOf(db.sql, 'app.items')).toEqual([4]);
+    });
+
     it('loses none that was moved to an order that stays', async () => {
       await runPurge(
         db,

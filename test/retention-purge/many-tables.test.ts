@@ -57,6 +57,56 @@ describe('the plan', () => {
   });
 });
 
+describe('a batch that looks at each row', () => {
+  /** How often functions were called for a batch of rows to which so many tables refer. */
+  async function callsOfBatch(tables: number, dryRun: boolean) {
+    await startAfresh(db.sql);
+    await db.sql.unsafe(`
+      create table app.orders (id bigint primary key, deleted_at timestamptz);
+      insert into app.orders select n, now() - interval '40 days' from generate_series(1, 5) n;
+      create table app.items (id bigint primary key, order_id bigint references app.orders);
+      insert into app.items select n, n from generate_series(1, 5) n;
+      create index on app.items (order_id);`);
+    for (let n = 0; n < tables; n++) {
+      await db.sql.unsafe(`
+        create table app.t_${n} (order_id bigint references app.orders on delete cascade, item_id bigint references app.items);
+        create index on app.t_${n} (order_id);
+        create index on app.t_${n} (item_id);`);
+    }
+    await db.sql`select nightshift.add_retention_policy('app.orders', '30 days', with_children => array['app.items'])`;
+    return db.sql.begin(async (sql) => {
+      await sql`set local track_functions = 'all'`;
+      const [begun] =
+        await sql`select nightshift.begin_run('retention-purge', 'cli', dry_run => ${dryRun}) -> 'run' as run`;
+      const { id, fence } = begun?.run ?? {};
+      await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+      const counts = () => sql<{ funcname: string; calls: number }[]>`
+        select funcname, calls::integer from pg_stat_xact_user_functions where schemaname = 'nightshift'`;
+      const before = new Map((await counts()).map(({ funcname, calls }) => [funcname, calls]));
+      const [purged] =
+        await sql`select nightshift.purge_batch(${id}, ${fence}, 'app.orders', 100) as batch`;
+      expect(purged?.batch).toMatchObject({
+        step: { rowsPurged: 5, children: { 'app.items': 5 } },
+        bySlices: false,
+      });
+      const called = (await counts())
+        .map(({ funcname, calls }) => [funcname, calls - (before.get(funcname) ?? 0)] as const)
+        .filter(([, calls]) => calls > 0);
+      await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+      return Object.fromEntries(called);
+    });
+  }
+
+  it.each([
+    ['real', false],
+    ['dry', true],
+  ])('asks about all keys at once, however many there are: %s', async (_, dryRun) => {
+    const few = await callsOfBatch(2, dryRun);
+    expect(few).toMatchObject({ referencing_keys: 2, find_needed_rows: 1 });
+    expect(await callsOfBatch(20, dryRun)).toEqual(few);
+  });
+});
+
 it.each(['preview_retention_purge', 'list_retention_policies'])(
   '%s says of which tables there was no time to say more',
   async (name) => {

@@ -9,15 +9,20 @@ const files = readdirSync(schema, { recursive: true, encoding: 'utf8' })
 const textOf = (path: string) => readFileSync(new URL(path, schema), 'utf8');
 
 /** What gives a name only where nobody else can have code of theirs run by it. */
-const guards = ['trusted_name', 'scan_of', 'join_condition', 'reference_join'].map(
+const guards = ['trusted_name', 'trusted_names', 'scan_of', 'join_condition', 'reference_join'].map(
   (name) => `nightshift.${name}(`,
 );
+
+/** What key_joins, of which a statement asks for all foreign keys at once, has from the guard. */
+const ofKeys = /^j\.(?:condition|referenced_scan|referencing_scan)$/;
 
 /** Whether a value is a name from the guard, or a variable that holds one. */
 function isGuarded(value: string, text: string): boolean {
   if (guards.some((guard) => value.startsWith(guard))) return true;
-  if (!/^[a-z_]+$/.test(value)) return false;
-  const assigned = [...text.matchAll(new RegExp(`\\b${value}\\b[a-z ]*:=\\s*([^;]+);`, 'g'))];
+  if (ofKeys.test(value)) return /nightshift\.key_joins\(.*\) j\b/.test(text);
+  const name = /^([a-z_]+)(?:\[[a-z.]+\])?$/.exec(value)?.[1];
+  if (name === undefined) return false;
+  const assigned = [...text.matchAll(new RegExp(`\\b${name}\\b[a-z ]*:=\\s*([^;]+);`, 'g'))];
   return (
     assigned.length > 0 &&
     assigned.every(([, from = '']) => guards.some((guard) => from.startsWith(guard)))
@@ -75,21 +80,11 @@ const noRelations: Record<string, string> = {
     'a condition on columns',
   "nightshift.due_condition( 'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)":
     'a condition on columns',
-  "'(x.tableoid, x.ctid) not in (select d.relation, r.tid from unnest($2) d cross join lateral unnest(d.tids) r(tid))'":
-    'a condition on addresses',
   grantee: 'a role',
   'greatest(max_rows / 8, 1)': 'a number',
   'k.policy': 'a number',
-  'key.policy': 'a number',
-  'm.policy': 'a number',
-  'p.relation::oid': 'a number',
   "case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end":
     'a column',
-  "nightshift.due_condition('t', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)":
-    'a condition on columns',
-  "nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)":
-    'a condition on columns',
-  "replace(unknown, 'x.', 't.')": 'a condition on a table of ours',
   'pg_get_constraintdef(k.oid)':
     'by Postgres, of a key of the partitioned table, whose owner is trusted',
   'nightshift.count_rows(seeds)': 'a number',
@@ -200,12 +195,17 @@ const safeHere: Record<string, Record<string, string>> = {
   'retention/fates_of.sql': { steps: 'from child_steps' },
   'retention/find_covered_rows.sql': { steps: 'from child_steps' },
   'retention/find_needed_rows.sql': {
-    'key.columns': 'names of columns, quoted',
-    p: 'a number',
-    'rows[p].relation': 'a number',
+    "(select string_agg(distinct c, ', ') from joins j cross join lateral unnest(j.columns) c where j.key = any(p.keys))":
+      'names of columns, quoted',
+    "case f.role when 'release' then 'going_or_released' else 'going' end": 'as it is written',
+    'n.name': 'one of several from trusted_names',
+    'n.relation': 'a number',
+    'p.n': 'a number',
+    'p.policy': 'a number',
+    position: 'a number',
   },
   'retention/find_released_rows.sql': { 'key.relation': 'a number' },
-  'retention/hold_cascades.sql': { referencing: 'LOCK TABLE runs nothing' },
+  'retention/hold_cascades.sql': { relation: 'LOCK TABLE runs nothing' },
   'retention/hold_table.sql': { relation: 'LOCK TABLE runs nothing' },
   'retention/lock_rows.sql': { 'asked.relation': 'a number' },
   'retention/measure_leaves.sql': { leaf_name: 'one of several from trusted_names' },
@@ -217,7 +217,16 @@ const safeHere: Record<string, Record<string, string>> = {
     above: 'a statement that is made here, for the key above',
     'walk := walks ->> tree.key::text': 'one of several that are made here',
   },
-  'retention/reach_rows.sql': { 'k.upwards': 'from reference_join' },
+  'retention/reach_rows.sql': {
+    'a.alias': 'a word',
+    'b.policy': 'a number',
+    'case when w.is_up then j.referencing_scan else j.referenced_scan end': 'from key_joins',
+    'd.condition': 'a condition on columns',
+    'nightshift.due_condition(a.alias, p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)':
+      'a condition on columns',
+    "replace(unknown, 'x.', a.alias || '.')": 'a condition on a table of ours',
+    'w.to_policy': 'a number',
+  },
   'soft-delete/deleted_since.sql': {
     'rules.source': 'run with the rights of the caller',
   },

@@ -60,7 +60,9 @@ export function insertedBy(sql: string): string[] {
   const statements = statementsOf(withoutComments(bodyOf(sql)));
   const makingOf = (name: string) =>
     statements.filter((statement) =>
-      new RegExp(`\\b${name}\\b[a-z_ ]*:=|\\bfor ${name} in\\b|\\binto ${name}\\b`).test(statement),
+      new RegExp(
+        `\\b${name}\\b[a-z_ ]*:=|\\bfor (?:[a-z_]+, )*${name}(?:, [a-z_]+)* in\\b|\\binto ${name}\\b`,
+      ).test(statement),
     );
   const inserted = new Set<string>();
   const looked = new Set<string>();

@@ -21,14 +21,16 @@ begin
     select c.policy, c.relation, c.due, count(*) as n from counted c group by c.policy, c.relation, c.due
     union all
     select s.policy, s.relation, s.due, cardinality(s.tids) from sets s where s.sets_of_relation = 1
+  ),
+  children as materialized (
+    select m.policy, m.member, array(select nightshift.related_tables(m.member)) as related
+    from nightshift.policy_members(array(select distinct g.policy from grouped g where not g.due)) m
+    where m.is_child
   )
   select g.policy, m.member, sum(g.n)::bigint
   from grouped g
   left join lateral (
-    select m.member
-    from nightshift.policy_members(array[g.policy]) m
-    where m.is_child and not g.due and g.relation in (select nightshift.related_tables(m.member))
-    limit 1
+    select c.member from children c where c.policy = g.policy and not g.due and g.relation = any(c.related) limit 1
   ) m on true
   group by g.policy, m.member;
 end;

@@ -6,6 +6,7 @@ set row_security = off
 as $$
 declare
   by_table nightshift.row_set[];
+  names text[];
   deletes text[];
   of_one_table boolean;
   together text;
@@ -46,12 +47,15 @@ begin
   );
   perform nightshift.hold_cascades(by_table);
 
+  names := nightshift.trusted_names(array(
+    select d.relation from unnest(by_table) with ordinality d(policy, relation, due, tids, position) order by d.position
+  ));
   -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
   -- fetching each row by its address.
   select
     array_agg(format(
       'delete from only %s where ctid operator(pg_catalog.=) any(($1[%s]).tids) and tableoid operator(pg_catalog.=) %s %s',
-      nightshift.trusted_name(d.relation), d.position, d.relation,
+      names[d.position], d.position, d.relation,
       case when (b.last::text::point)[0] - (b.first::text::point)[0] < cardinality(d.tids) / 4
         then format('and ctid operator(pg_catalog.>=) %L and ctid operator(pg_catalog.<=) %L', b.first, b.last) end
     ) order by d.position),

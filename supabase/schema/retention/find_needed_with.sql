@@ -10,16 +10,23 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
+  taken constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role <> 'release' and k.related && relations);
   steps text;
   needed nightshift.row_set[];
 begin
-  select string_agg(format('select x.tableoid, x.ctid from %s and r.policy = %s', nightshift.reference_join(k.key, true), k.policy), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role <> 'release' and k.related && relations;
+  select string_agg(s.step, ' union all ') into steps
+  from (
+    select nightshift.reference_step(j.referenced_scan, 't', j.referenced_leaves, format('r.policy = %s', k.policy), string_agg(
+      format('select x.tableoid, x.ctid from %s x where %s', j.referencing_scan, j.condition), ' union all '
+    )) as step
+    from unnest(taken) k
+    join nightshift.key_joins(array(select distinct t.key from unnest(taken) t)) j on j.key = k.key
+    group by k.policy, j.referenced_scan, j.referenced_leaves
+  ) s;
   if steps is null then
     return rows;
   end if;

@@ -4,19 +4,20 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  referencing regclass;
-begin
-  for referencing in
-    select distinct k.conrelid
+  referencing constant regclass[] := array(
+    select distinct k.conrelid::regclass
     from unnest(rows) r
     join pg_catalog.pg_trigger t on t.tgrelid = r.relation and t.tgisinternal
     join pg_catalog.pg_constraint k on k.oid = t.tgconstraint and k.contype = 'f' and k.confrelid = t.tgrelid
     where k.confdeltype in ('c', 'n', 'd')
-  loop
+  );
+  relation regclass;
+begin
+  foreach relation in array referencing loop
     -- As Postgres is about to lock it. From here on nobody hangs a trigger there, which would have our rights.
-    execute format('lock table %s in row exclusive mode', referencing);
-    perform nightshift.trusted_name(referencing);
+    execute format('lock table %s in row exclusive mode', relation);
   end loop;
+  perform nightshift.trusted_names(referencing::oid[]);
 end;
 $$;
 

@@ -6,17 +6,23 @@ set row_security = off
 set enable_seqscan = off
 as $$
 declare
-  asked nightshift.row_set;
+  relations constant oid[] := array(select r.relation from unnest(rows) with ordinality r(policy, relation, due, tids, position) order by r.position);
+  relation oid;
+  names text[];
+  asked record;
   locked nightshift.row_set[] := '{}';
   tids tid[];
 begin
-  foreach asked in array rows loop
-    perform nightshift.hold_table(asked.relation, 'for update');
+  foreach relation in array relations loop
+    perform nightshift.hold_table(relation, 'for update');
+  end loop;
+  names := nightshift.trusted_names(relations);
+  for asked in select r.* from unnest(rows) with ordinality r(policy, relation, due, tids, position) order by r.position loop
     execute format(
       'select array_agg(r.ctid) from (
          select x.ctid from only %s x where x.ctid = any($1) and x.tableoid = %s %s for update skip locked
        ) r',
-      nightshift.trusted_name(asked.relation), asked.relation,
+      names[asked.position], asked.relation,
       case when asked.due then (
         select format('and (%s) is true', nightshift.due_condition(
           'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))
@@ -24,8 +30,7 @@ begin
       ) end
     ) into tids using asked.tids;
     if tids is not null then
-      asked.tids := tids;
-      locked := locked || asked;
+      locked := locked || row(asked.policy, asked.relation, asked.due, tids)::nightshift.row_set;
     end if;
   end loop;
   return locked;

@@ -4,6 +4,7 @@ language plpgsql
 stable
 rows 10
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -16,8 +17,11 @@ begin
     join members m on m.member::oid = r.relation
   ),
   families as materialized (
-    select r.referenced, array(select nightshift.related_tables(r.referenced)) as related
+    select r.referenced,
+      case when c.relkind = 'p' or c.relispartition then array(select nightshift.related_tables(r.referenced))
+        else array[r.referenced::oid] end as related
     from (select distinct k.referenced from keys k) r
+    cross join lateral (select c.relkind, c.relispartition from pg_catalog.pg_class c where c.oid = r.referenced offset 0) c
   )
   select k.policy,
     -- A key of the same name that was made anew may delete what it should release.

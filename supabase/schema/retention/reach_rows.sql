@@ -14,61 +14,69 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
-  -- Only a run that knows of rows has to ask for each what it knows.
+  -- Only a run that knows of rows has to ask for each what it knows: by the address (OFFSET 0), however few Postgres expects.
   unknown constant text := case
     when exists (select from nightshift.purge_decisions d where d.run_id = run.id) then format(
-      'and not exists (select from nightshift.purge_decisions d where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid)',
+      'and not exists (select from nightshift.purge_decisions d where d.run_id = %L and d.relation = x.tableoid and d.tid = x.ctid offset 0)',
       run.id
     )
     else ''
   end;
   steps text;
 begin
-  with keys as materialized (
-    select k.*, nightshift.reference_join(k.key, true) as upwards
-    from unnest(reach_rows.keys) k
-  ),
-  members as materialized (
+  with members as materialized (
     select m.*, array(select nightshift.related_tables(m.member)) as related from nightshift.policy_members(component) m
-  )
-  select string_agg(b.step, ' union all ') into steps
-  from (
+  ),
+  ways as materialized (
     -- Children go with the row that they refer to.
-    select format('select %s::oid, x.tableoid, x.ctid, ''child'' from %s and r.policy = %s %s', k.policy, k.upwards, k.policy, unknown)
-    from keys k where k.role = 'child'
+    select k.key, k.policy, true as is_up, k.policy as to_policy, 'child' as kind
+    from unnest(keys) k where k.role = 'child'
     union all
-    -- A row that refers may be due itself.
-    select format('select %s::oid, x.tableoid, x.ctid, ''due'' from %s and r.policy = %s and x.tableoid = any(%L::oid[]) and (%s) is true %s',
-      p.relation::oid, k.upwards, k.policy, array(select l::oid from nightshift.leaf_relations(p.relation) l),
-      nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at), unknown)
-    from keys k
-    join members m on not m.is_child and k.referencing::oid = any(m.related)
-    join nightshift.retention_policies p on p.relation = m.member
+    -- A row that refers may be due itself, or the child of another row that is due: then that one comes into it too.
+    select k.key, k.policy, true, m.policy, case when m.is_child then 'maybe' else 'due' end
+    from unnest(keys) k
+    join members m on k.referencing::oid = any(m.related)
     where k.role in ('hold', 'keep')
     union all
-    -- Or the child of another row that is due: then that one comes into it too.
-    select format('select %s::oid, x.tableoid, x.ctid, ''maybe'' from %s and r.policy = %s %s', m.policy, k.upwards, k.policy, unknown)
-    from keys k
-    join members m on m.is_child and k.referencing::oid = any(m.related)
-    where k.role in ('hold', 'keep')
-    union all
-    select format('select %s::oid, t.tableoid, t.ctid, %L from %s and r.policy = %s and r.kind = ''maybe'' %s %s', k.policy,
-      case when m.is_child then 'maybe' else 'due' end,
-      nightshift.reference_join(k.key, false), k.policy,
-      case when not m.is_child then format('and t.tableoid = any(%L::oid[]) and (%s) is true',
-        array(select l::oid from nightshift.leaf_relations(p.relation) l),
-        nightshift.due_condition('t', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)) end,
-      replace(unknown, 'x.', 't.'))
-    from keys k
+    select k.key, k.policy, false, k.policy, case when m.is_child then 'maybe' else 'due' end
+    from unnest(keys) k
     join members m on m.policy = k.policy and k.referenced::oid = any(m.related)
-    join nightshift.retention_policies p on p.relation::oid = k.policy
     where k.role = 'child'
       and exists (
-        select from keys h join members c on c.is_child and h.referencing::oid = any(c.related) where h.role in ('hold', 'keep')
+        select from unnest(keys) h join members c on c.is_child and h.referencing::oid = any(c.related) where h.role in ('hold', 'keep')
       )
-  ) b(step);
+  ),
+  due as materialized (
+    select w.to_policy as policy, w.is_up, format('and %1$s.tableoid = any(%2$L::oid[]) and (%3$s) is true',
+      a.alias, array(select l::oid from nightshift.leaf_relations(p.relation) l),
+      nightshift.due_condition(a.alias, p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)) as condition
+    from (select distinct w.to_policy, w.is_up from ways w where w.kind = 'due') w
+    join nightshift.retention_policies p on p.relation::oid = w.to_policy
+    cross join lateral (select case when w.is_up then 'x' else 't' end) a(alias)
+  ),
+  branches as (
+    select w.policy, w.is_up,
+      case when w.is_up then j.referenced_scan else j.referencing_scan end as scan,
+      case when w.is_up then j.referenced_leaves else j.referencing_leaves end as leaves,
+      format('select %1$s::oid, %2$s.tableoid, %2$s.ctid, %3$L from %4$s %2$s where %5$s %6$s %7$s', w.to_policy, a.alias, w.kind,
+        case when w.is_up then j.referencing_scan else j.referenced_scan end, j.condition, d.condition,
+        replace(unknown, 'x.', a.alias || '.')) as branch
+    from ways w
+    join nightshift.key_joins(array(select distinct w.key from ways w)) j on j.key = w.key
+    cross join lateral (select case when w.is_up then 'x' else 't' end) a(alias)
+    left join due d on d.policy = w.to_policy and d.is_up = w.is_up and w.kind = 'due'
+  )
+  select string_agg(s.step, ' union all ') into steps
+  from (
+    select nightshift.reference_step(b.scan, case when b.is_up then 't' else 'x' end, b.leaves,
+      format('r.policy = %s', b.policy) || case when b.is_up then '' else ' and r.kind = ''maybe''' end,
+      string_agg(b.branch, ' union all ')) as step
+    from branches b
+    group by b.policy, b.is_up, b.scan, b.leaves
+  ) s;
 
   reached := seeds;
   complete := true;

@@ -4,19 +4,15 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  referenced oid;
-  referencing oid;
-  near oid;
 begin
-  select c.confrelid, c.conrelid into referenced, referencing from pg_catalog.pg_constraint c where c.oid = key;
-  near := case when from_referenced then referenced else referencing end;
   -- From one known row r to those at the other end. The array is looked at before any table is.
-  return format('%1$s %2$s join %3$s %4$s on %5$s where r.relation = any(%6$L::oid[]) and %2$s.tableoid = r.relation and %2$s.ctid = r.tid',
-    nightshift.scan_of(near), case when from_referenced then 't' else 'x' end,
-    nightshift.scan_of(case when from_referenced then referencing else referenced end), case when from_referenced then 'x' else 't' end,
-    nightshift.join_condition(key),
-    array(select l::oid from nightshift.all_leaf_relations(near) l));
+  return (
+    select format('%1$s %2$s join %3$s %4$s on %5$s where r.relation = any(%6$L::oid[]) and %2$s.tableoid = r.relation and %2$s.ctid = r.tid',
+      case when from_referenced then j.referenced_scan else j.referencing_scan end, case when from_referenced then 't' else 'x' end,
+      case when from_referenced then j.referencing_scan else j.referenced_scan end, case when from_referenced then 'x' else 't' end,
+      j.condition, case when from_referenced then j.referenced_leaves else j.referencing_leaves end)
+    from nightshift.key_joins(array[reference_join.key]) j
+  );
 end;
 $$;
 

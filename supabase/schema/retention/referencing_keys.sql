@@ -7,16 +7,19 @@ language plpgsql
 stable
 rows 10
 set search_path = pg_catalog, pg_temp
--- A batch asks three times, of a table or two: to plan takes three times as long as to look, and the plan is always the same.
+-- A batch asks two or three times, mostly of a table or two: to plan takes longer than to look, and the plan is always the same.
 set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
   with families as materialized (
-    select c.oid, array(select nightshift.related_tables(c.oid)) as related
+    select c.oid,
+      case when c.relkind = 'p' or c.relispartition then array(select nightshift.related_tables(c.oid)) else array[c.oid] end as related
     from unnest(relations) r(oid)
     -- Postgres guards a table that is referred to by triggers; most partitions have none.
-    cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.oid offset 0) c
+    cross join lateral (
+      select c.oid, c.relkind, c.relispartition from pg_catalog.pg_class c where c.oid = r.oid offset 0
+    ) c
   ),
   found as materialized (
     -- Constraints have no index by the table that they refer to, dependencies have one.
@@ -39,7 +42,8 @@ begin
   select
     k.relation,
     k.oid,
-    format('%I on %s%s', k.conname, k.conrelid::regclass, nightshift.retired_in_words(k.conrelid)),
+    format('%I on %s%s', k.conname, k.conrelid::regclass, case
+      when exists (select from nightshift.retired_partitions r where r.partition = k.conrelid) then nightshift.retired_in_words(k.conrelid) end),
     k.conname,
     k.confrelid::regclass,
     k.conrelid::regclass,
@@ -48,6 +52,7 @@ begin
       from pg_catalog.pg_index i
       where i.indrelid = k.conrelid
         and i.indisvalid
+        and i.indkey[0] = any(k.conkey)
         and (
           i.indpred is null
           or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
@@ -61,19 +66,19 @@ begin
           where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
         )
         -- In an index of another collation Postgres cannot look up a text.
-        and not exists (
+        and (0 = all(i.indcollation::oid[]) or not exists (
           select
           from unnest(k.conkey, k.confkey) u(conkey, confkey)
           join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
           join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
           join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
           where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
-        )
+        ))
         -- The leading columns of the index, in any order, are the columns of the key.
-        and (
+        and (cardinality(k.conkey) = 1 or (
           select array_agg(i.indkey[n] order by i.indkey[n])
           from generate_series(0, cardinality(k.conkey) - 1) n
-        ) = (select array_agg(a order by a) from unnest(k.conkey) a)
+        ) = (select array_agg(a order by a) from unnest(k.conkey) a))
     )
   from keys k;
 end;

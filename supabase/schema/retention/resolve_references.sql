@@ -30,6 +30,10 @@ declare
   has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
   has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
+  locked nightshift.row_set[];
+  keys_before nightshift.purge_key[];
+  -- Whether all that goes along is still there, and for the reason for which it was found.
+  is_whole boolean := true;
   released_rows nightshift.row_set[] := '{}';
   due_rows nightshift.row_set[];
   found_rows nightshift.held_row[];
@@ -57,9 +61,13 @@ begin
         select row(s.policy, s.relation, t.tid, null, null)::nightshift.held_row
         from unnest(seeds) s cross join lateral unnest(s.tids) t(tid)
       ));
-      rows_to_delete := seeds || nightshift.lock_rows(run, others);
+      locked := nightshift.lock_rows(run, others);
+      rows_to_delete := seeds || locked;
       -- From here on nobody adds a key to one of these tables; somebody may have, until then.
+      keys_before := keys;
       keys := array(select k from nightshift.purge_keys(policies) k);
+      -- A row that is changed while it is being locked is locked all the same, as what it is then, at another address.
+      is_whole := nightshift.subtract_row_sets(others, locked) = '{}' and keys = keys_before;
     end if;
   end if;
   if has_releases then
@@ -80,7 +88,7 @@ begin
   perform nightshift.require_no_rule(array(select distinct r.relation from unnest(released_rows) r), 'UPDATE');
   -- A fresh look, after the locks: whoever would refer to a locked row now waits for us, whoever did before is seen.
   found_rows := array(select f from nightshift.find_needed_rows(run.id, rows_to_delete, released_rows, keys) f);
-  if cardinality(found_rows) = 0 and not has_children then
+  if cardinality(found_rows) = 0 and is_whole then
     released := nightshift.stay_released(released, rows_to_delete);
     return;
   end if;

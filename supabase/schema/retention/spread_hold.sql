@@ -10,21 +10,26 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
+  taken constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role <> 'release' and k.related && relations);
   steps text;
 begin
-  select string_agg(format(
-    'select %s::oid, t.tableoid, t.ctid, %s, %s from %s', k.policy,
-    case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end,
-    -- A child would go along, but for what holds the child.
-    case k.role when 'child' then format('coalesce(r.reason, %L)', k.name) else quote_literal(k.name) end,
-    nightshift.reference_join(k.key, false)
-  ), ' union all ')
-  into steps
-  from unnest(keys) k
-  where k.role <> 'release' and k.related && relations;
+  select string_agg(s.step, ' union all ') into steps
+  from (
+    select nightshift.reference_step(j.referencing_scan, 'x', j.referencing_leaves, 'true', string_agg(format(
+      'select %s::oid, t.tableoid, t.ctid, %s, %s from %s t where %s', k.policy,
+      case k.role when 'keep' then 'case r.fate when ''held'' then ''kept'' else r.fate end' else 'r.fate' end,
+      -- A child would go along, but for what holds the child.
+      case k.role when 'child' then format('coalesce(r.reason, %L)', k.name) else quote_literal(k.name) end,
+      j.referenced_scan, j.condition
+    ), ' union all ')) as step
+    from unnest(taken) k
+    join nightshift.key_joins(array(select distinct t.key from unnest(taken) t)) j on j.key = k.key
+    group by j.referencing_scan, j.referencing_leaves
+  ) s;
   if steps is null then
     return;
   end if;

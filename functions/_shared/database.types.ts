@@ -1464,7 +1464,7 @@ export type Database = {
         Returns: string
       }
       call_for_role: {
-        Args: { key: unknown; policy: unknown; role: string }
+        Args: { key: unknown; named_keys: Json; policy: unknown; role: string }
         Returns: string
       }
       called_functions: {
@@ -3204,6 +3204,7 @@ export type Database = {
         Args: { key_names: unknown[]; keys: Json; relation: unknown }
         Returns: Json
       }
+      keys_by_role: { Args: { policy: unknown }; Returns: Json }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
       keys_to_parents: {
         Args: { relation: unknown }
@@ -4347,7 +4348,10 @@ export type Database = {
           isSetofReturn: true
         }
       }
-      settle_key: { Args: { key: unknown; policy: unknown }; Returns: string }
+      settle_key: {
+        Args: { key: unknown; named_keys: Json; policy: unknown }
+        Returns: string
+      }
       settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
       settle_users: { Args: Record<PropertyKey, never>; Returns: undefined }
       shows_only: {

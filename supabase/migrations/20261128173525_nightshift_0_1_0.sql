@@ -10258,7 +10258,7 @@ comment on function nightshift.brake is
 
 -- supabase/schema/retention/call_for_role.sql
 
-create or replace function nightshift.call_for_role(policy regclass, key oid, role text)
+create or replace function nightshift.call_for_role(policy regclass, key oid, role text, named_keys jsonb)
 returns text
 language sql
 stable
@@ -10269,14 +10269,14 @@ as $$
     case call_for_role.role when 'child' then 'with_children' else call_for_role.role end,
     string_agg(quote_literal(e.entry), ', ' order by e.entry))
   from (
-    select jsonb_array_elements_text(nightshift.keys_in_words(call_for_role.policy, call_for_role.role))
+    select jsonb_array_elements_text(named_keys -> call_for_role.role)
     union
     select nightshift.key_in_words(call_for_role.key)
   ) e(entry);
 $$;
 
 comment on function nightshift.call_for_role is
-  'The call that gives a foreign key a role in a policy (child, release or keep) and leaves the others as they are.';
+  'The call that gives a foreign key a role in a policy (child, release or keep) and leaves the others as they are: those of named_keys (see keys_by_role).';
 
 -- supabase/schema/retention/check_purgeable.sql
 
@@ -11457,10 +11457,12 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  named_keys constant jsonb := nightshift.keys_by_role(policy);
 begin
   return coalesce((
     select jsonb_agg(jsonb_build_object(
-      'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(describe_holding_keys.policy, t.key),
+      'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(describe_holding_keys.policy, t.key, named_keys),
       'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
         select from nightshift.related_policies(t.referencing) p where p.relation::oid = any(scope)
       )
@@ -12822,6 +12824,24 @@ $$;
 comment on function nightshift.key_joins is
   'For each of these foreign keys: how to name both of its tables after FROM (see scan_of), which leaves they have, and on which condition their rows belong together (see join_conditions). Errors: NS404, NS422 (see trusted_name, trusted_operator).';
 
+-- supabase/schema/retention/keys_by_role.sql
+
+create or replace function nightshift.keys_by_role(policy regclass)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select jsonb_object_agg(r.role, nightshift.keys_in_words(keys_by_role.policy, r.role))
+    from (values ('child'), ('release'), ('keep')) r(role)
+  );
+end;
+$$;
+
+comment on function nightshift.keys_by_role is 'What keys_in_words says of each role in a policy: {child, release, keep}.';
+
 -- supabase/schema/retention/keys_in_words.sql
 
 create or replace function nightshift.keys_in_words(policy regclass, role text)
@@ -13623,6 +13643,7 @@ declare
   held_before bigint;
   going numeric;
   is_at_most boolean := false;
+  named_keys constant jsonb := nightshift.keys_by_role(policy.relation);
   is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
@@ -13725,7 +13746,7 @@ begin
         'role', t.role,
         'ownPolicy', t.own_policy,
         'createIndex', case when not t.indexed then nightshift.index_for_key(t.key) end,
-        'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key) end
+        'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key, named_keys) end
       ) || (keys -> t.key::text) order by t.place)
       from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
       left join nightshift.reference_tree(policy.relation) u on u.key = t.under
@@ -16491,7 +16512,7 @@ comment on function nightshift.sets_to_remember is
 
 -- supabase/schema/retention/settle_key.sql
 
-create or replace function nightshift.settle_key(policy regclass, key oid)
+create or replace function nightshift.settle_key(policy regclass, key oid, named_keys jsonb)
 returns text
 language plpgsql
 stable
@@ -16502,24 +16523,25 @@ declare
   own nightshift.retention_policies;
   named record;
   role text;
-  keep constant text := nightshift.call_for_role(policy, key, 'keep');
-  with_children constant text := nightshift.call_for_role(policy, key, 'child');
-  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
-  as_declared text := with_children;
+  keep text;
+  with_children text;
+  as_declared text;
 begin
   select c.conrelid::regclass as referencing, c.conname, c.confdeltype as action, nightshift.retired_in_words(c.conrelid) as retired
   into named
   from pg_catalog.pg_constraint c where c.oid = settle_key.key;
-  if named.action in ('n', 'd') then
-    as_declared := nightshift.call_for_role(policy, key, 'release');
-  end if;
   select k.role into role from nightshift.retention_keys k
   where k.policy = settle_key.policy and k.referencing = named.referencing and k.constraint_name = named.conname;
   if role = 'keep' then
     return null;
   elsif role is not null then
     return format('Nothing, if other sessions held rows of %s: the next run takes them.', named.referencing);
-  elsif named.retired <> '' then
+  end if;
+  keep := nightshift.call_for_role(policy, key, 'keep', named_keys);
+  with_children := nightshift.call_for_role(policy, key, 'child', named_keys);
+  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
+  as_declared := case when named.action in ('n', 'd') then nightshift.call_for_role(policy, key, 'release', named_keys) else with_children end;
+  if named.retired <> '' then
     return format('%s -- or wait until %s is dropped: its rows hold nothing then', keep, named.referencing);
   end if;
 
@@ -16548,7 +16570,7 @@ end;
 $$;
 
 comment on function nightshift.settle_key is
-  'What to do about rows that hold a row of a policy through a foreign key: a call and, as a comment, another way. Null where the policy says that they may.';
+  'What to do about rows that hold a row of a policy through a foreign key: a call and, as a comment, another way. Null where the policy says that they may. named_keys: what keys_by_role says of the policy, which is asked once for many keys.';
 
 -- supabase/schema/retention/spread_hold.sql
 
@@ -27707,7 +27729,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'adb0f48cfef824c096de13ddba4399d42063f0e1007e9ab144a0144f13029a50', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f26138dcc6204e9d496ab14aca85660b501ae6f20659b5df3c2ca2f15a9b01d8', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -27757,54 +27779,55 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of,
   is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states,
   jobs, join_condition, join_conditions, json_number, judge_key_query, keep_time, key_collation, key_columns,
-  key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked, keys_in_words,
-  keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone, level_rank,
-  list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies, list_retention_policies,
-  list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn,
-  lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone,
-  may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
-  measure_for_run, measure_key_query, measure_leaves, measure_references, measure_retention_backlog,
-  measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal,
-  name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment,
-  note_decisions, note_detaching, note_durations, note_partitions, note_released, note_tables, note_told, note_trends,
-  note_unchanged, nothing_left, old_transaction, oldest_due, only_kept, only_needed, operation_time, other_owners,
-  override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
-  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
-  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
-  pause, place_in_code, plan_delete, plan_partition_maintenance, plan_reindex, plan_restore, plan_retention_purge,
-  plan_shape, plan_table_vacuum, plan_view_refresh, policy_members, policy_of_run, policy_of_view,
-  preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch, purge_counted, purge_decisions,
-  purge_key, purge_keys, purge_order, purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps,
-  purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows, read_as_caller, read_partitions,
-  read_pressure, read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores,
-  record_health, record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join,
-  reference_step, reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy,
-  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers,
-  reindex_statement, related_policies, related_tables, release_default, released_row, remember_held,
-  remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  remove_vacuum_policy, report_bloat, require_call, require_checked_keys, require_few_due, require_health_checks,
-  require_indexes, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
-  require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
-  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
-  resolve_references, rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys,
-  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
-  retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules,
-  seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold,
-  set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only, soft_delete,
-  soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
-  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
-  sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
-  status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
-  stay_released, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends,
-  tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs,
-  trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts,
-  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
-  use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies,
-  vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of,
-  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
+  key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked, keys_by_role,
+  keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone,
+  level_rank, list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies,
+  list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation,
+  lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed,
+  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog,
+  measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves, measure_references,
+  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
+  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice,
+  note_answer, note_assessment, note_decisions, note_detaching, note_durations, note_partitions, note_released,
+  note_tables, note_told, note_trends, note_unchanged, nothing_left, old_transaction, oldest_due, only_kept,
+  only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults,
+  partition_history, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
+  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance,
+  plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum, plan_view_refresh, policy_members,
+  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,
+  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_outcomes, purge_pending, purge_released,
+  purge_slices, purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows,
+  read_as_caller, read_partitions, read_pressure, read_status, reasons_of, reattach_partition, record_batch,
+  record_deletions, record_failed_restores, record_health, record_purge, record_refresh_failure, recount_moved_rows,
+  redundant_indexes, reference_join, reference_step, reference_tree, references_condition, referencing_keys,
+  referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings,
+  refresh_way, refuse_key, reindex_leftovers, reindex_statement, related_policies, related_tables, release_default,
+  released_row, remember_held, remove_health_threshold, remove_key_query, remove_partition_policy,
+  remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, report_bloat, require_call,
+  require_checked_keys, require_few_due, require_health_checks, require_indexes, require_known_names,
+  require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy,
+  require_own_rows, require_ownership, require_partition_policies, require_period, require_reading_query,
+  require_real_run, require_referencing_indexes, require_refresh_policies, require_replica_identity,
+  require_retention_policies, require_statistics, require_tables, require_trusted, require_trusted_keys,
+  require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake, resolve_references,
+  rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,
+  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
+  retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_by_hand,
+  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event,
+  secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook,
+  sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice,
+  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
+  soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold,
+  stamp_retired, start_operation, status, status_headline, status_health, status_jobs, status_partitions,
+  status_queries, status_retention, status_run, status_section, status_trends, status_views, stay_released,
+  subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum,
+  take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
+  trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
+  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
+  user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state,
+  vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
   warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
   why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
   xmin_holder

@@ -46,6 +46,7 @@ declare
   held_before bigint;
   going numeric;
   is_at_most boolean := false;
+  named_keys constant jsonb := nightshift.keys_by_role(policy.relation);
   is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
@@ -148,7 +149,7 @@ begin
         'role', t.role,
         'ownPolicy', t.own_policy,
         'createIndex', case when not t.indexed then nightshift.index_for_key(t.key) end,
-        'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key) end
+        'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key, named_keys) end
       ) || (keys -> t.key::text) order by t.place)
       from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
       left join nightshift.reference_tree(policy.relation) u on u.key = t.under

@@ -1,4 +1,4 @@
-create or replace function nightshift.settle_key(policy regclass, key oid)
+create or replace function nightshift.settle_key(policy regclass, key oid, named_keys jsonb)
 returns text
 language plpgsql
 stable
@@ -9,24 +9,25 @@ declare
   own nightshift.retention_policies;
   named record;
   role text;
-  keep constant text := nightshift.call_for_role(policy, key, 'keep');
-  with_children constant text := nightshift.call_for_role(policy, key, 'child');
-  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
-  as_declared text := with_children;
+  keep text;
+  with_children text;
+  as_declared text;
 begin
   select c.conrelid::regclass as referencing, c.conname, c.confdeltype as action, nightshift.retired_in_words(c.conrelid) as retired
   into named
   from pg_catalog.pg_constraint c where c.oid = settle_key.key;
-  if named.action in ('n', 'd') then
-    as_declared := nightshift.call_for_role(policy, key, 'release');
-  end if;
   select k.role into role from nightshift.retention_keys k
   where k.policy = settle_key.policy and k.referencing = named.referencing and k.constraint_name = named.conname;
   if role = 'keep' then
     return null;
   elsif role is not null then
     return format('Nothing, if other sessions held rows of %s: the next run takes them.', named.referencing);
-  elsif named.retired <> '' then
+  end if;
+  keep := nightshift.call_for_role(policy, key, 'keep', named_keys);
+  with_children := nightshift.call_for_role(policy, key, 'child', named_keys);
+  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
+  as_declared := case when named.action in ('n', 'd') then nightshift.call_for_role(policy, key, 'release', named_keys) else with_children end;
+  if named.retired <> '' then
     return format('%s -- or wait until %s is dropped: its rows hold nothing then', keep, named.referencing);
   end if;
 
@@ -55,4 +56,4 @@ end;
 $$;
 
 comment on function nightshift.settle_key is
-  'What to do about rows that hold a row of a policy through a foreign key: a call and, as a comment, another way. Null where the policy says that they may.';
+  'What to do about rows that hold a row of a policy through a foreign key: a call and, as a comment, another way. Null where the policy says that they may. named_keys: what keys_by_role says of the policy, which is asked once for many keys.';

@@ -87,3 +87,9 @@ export async function estimateDue(
   const [plan] = (row?.['QUERY PLAN'] ?? []) as { Plan: { 'Plan Rows': number } }[];
   return plan?.Plan['Plan Rows'] ?? null;
 }
+
+export async function mayBeHeld(sql: Sql, relation: string): Promise<boolean> {
+  const holders = await sql`
+    select from nightshift.reference_tree(${relation}::text::regclass) t where t.role in ('hold', 'keep') limit 1`;
+  return holders.length > 0;
+}

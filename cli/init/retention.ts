@@ -3,7 +3,15 @@ import type { Candidate } from './candidate.ts';
 import type { Table } from './catalog.ts';
 import { type Dependents, declareDependents } from './dependents.ts';
 import { evidenceOf, sizeInWords } from './evidence.ts';
-import { estimateDue, findOldest, type Key, type Preview, perDay, preview } from './figures.ts';
+import {
+  estimateDue,
+  findOldest,
+  type Key,
+  mayBeHeld,
+  type Preview,
+  perDay,
+  preview,
+} from './figures.ts';
 import { type Findings, idOf, type LeftOut, type Proposal, type Step } from './proposal.ts';
 import { attempt, callOf, Refused, type Sql } from './sql.ts';
 import { keysInWords, tonightInWords } from './tonight.ts';
@@ -104,7 +112,11 @@ async function proposalOf(
     rowsPerDay: candidate.about === 'written' ? await perDay(sql, table, oldestMs) : null,
   };
   const goes = index
-    ? { rows: await estimateDue(sql, candidate), exact: false, atMost: false }
+    ? {
+        rows: await estimateDue(sql, candidate),
+        exact: false,
+        atMost: await mayBeHeld(sql, relation),
+      }
     : going(seen);
   const brake = isBraked(tables, table, seen, goes.rows);
   return {

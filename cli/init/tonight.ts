@@ -19,8 +19,9 @@ export function tonightInWords(
   const { dropAfter, marker, flag } = candidate;
   const which = `older than ${dropAfter} by ${marker}${flag ? `, where ${flag}` : ''}`;
   const rows = goes.rows ?? 0;
+  const most = goes.atMost ? 'at most ' : '';
   if (waits) {
-    return `Tonight, were its index there: about ${count(rows)} rows (${which}), as the statistics have it.`;
+    return `Tonight, were its index there: ${most}about ${count(rows)} rows (${which}), as the statistics have it.`;
   }
   if (seen?.dueRows === undefined)
     return `Tonight: rows ${which}; there was no time to count them.`;
@@ -28,9 +29,9 @@ export function tonightInWords(
     return `Tonight: no rows (${which}). ${whyNone(candidate, oldestMs)}`;
   }
   const held = seen.dueRows - rows;
+  const least = goes.atMost ? 'at least ' : '';
   const others =
-    held > 0 ? `; ${count(held, goes.exact)} more are due, and others still need them` : '';
-  const most = goes.atMost ? 'at most ' : '';
+    held > 0 ? `; ${least}${count(held, goes.exact)} more are due, and others still need them` : '';
   const total = count(seen.totalRows ?? 0, seen.totalRowsExact);
   const unseen = goes.atMost
     ? ' Not all that may need them could be looked at: a dry run counts exactly.'

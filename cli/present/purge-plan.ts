@@ -46,7 +46,7 @@ function fateOf(policy: PlannedPolicy): string {
   if (!enabled) return styleText('yellow', 'off');
   if (problem || goes === undefined) return styleText('red', 'cannot be purged');
   if (dueRows === 0) return 'none is due';
-  const some = `${goesAtMost ? 'at most ' : ''}${count(goes, goesExact)} go`;
+  const some = `${goesAtMost ? 'at most ' : ''}${count(goes, goesExact && dueRowsExact)} go`;
   return `${styleText('green', some)} of ${count(dueRows, dueRowsExact)} due`;
 }
 

@@ -3345,6 +3345,7 @@ export type Database = {
       measure_children: {
         Args: {
           as_of: string
+          budget_ms?: number
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
         Returns: Json
@@ -3384,16 +3385,15 @@ export type Database = {
         Returns: Json
       }
       measure_retention_backlog: {
-        Args: {
-          again?: boolean
-          fence: number
-          relation: string
-          run_id: string
-        }
+        Args: { fence: number; relation: string; run_id: string }
         Returns: Json
       }
       measure_retention_backlogs: {
         Args: { fence: number; relations: string[]; run_id: string }
+        Returns: Json
+      }
+      measure_retention_rest: {
+        Args: { fence: number; relation: string; run_id: string }
         Returns: Json
       }
       move_rows: {

@@ -1,5 +1,4 @@
-import type * as z from 'zod';
-import { NightshiftError, rethrowIfFatal, retryPolicy, timedOut } from '../_shared/errors.ts';
+import { type NightshiftError, rethrowIfFatal, retryPolicy, timedOut } from '../_shared/errors.ts';
 import type { JobContext } from '../_shared/job.ts';
 import { leaseOf } from '../_shared/ledger.ts';
 import { isStop } from '../_shared/stop.ts';
@@ -10,6 +9,7 @@ import {
   braked,
   countFits,
   explain,
+  explainMeasuring,
   measuredTogether,
   nothingDue,
   repeatBatch,
@@ -53,7 +53,7 @@ export async function measureAll(
     const rest = policies.slice(measured.length, measured.length + measuredTogether);
     const answers = await measureTogether(context, rest);
     for (const [n, policy] of rest.entries()) {
-      const before = answers ? answers[n] : await measure(context, policy, false, measuredTable);
+      const before = answers ? answers[n] : await measureAlone(context, policy);
       if (before) measured.push({ policy, before });
     }
   }
@@ -73,6 +73,18 @@ async function measureTogether(
   } catch (thrown) {
     if (!isStop(thrown)) rethrowIfFatal(thrown);
     return undefined;
+  }
+}
+
+async function measureAlone(
+  { rpc, run }: JobContext,
+  { relation }: Policy,
+): Promise<MeasuredTable | NightshiftError> {
+  const args = { ...leaseOf(run), relation };
+  try {
+    return await rpc.call('measure_retention_backlog', args, measuredTable, { retry: repeatBatch });
+  } catch (thrown) {
+    return isStop(thrown) ? thrown : explainMeasuring(rethrowIfFatal(thrown), relation);
   }
 }
 
@@ -97,23 +109,16 @@ export async function measureAfter(
   context: JobContext,
   { policy, before, outOfTime }: Purged,
 ): Promise<Backlog | undefined> {
-  const { run, deadline } = context;
+  const { rpc, run, deadline } = context;
   if (before && nothingDue(before)) return before;
   if (!before || run.dryRun || outOfTime || !countFits(deadline.remainingMs())) return undefined;
-  const after = await measure(context, policy, true, backlog);
-  return after instanceof NightshiftError ? undefined : after;
-}
-
-async function measure<Schema extends z.ZodType>(
-  { rpc, run }: JobContext,
-  { relation }: Policy,
-  again: boolean,
-  answer: Schema,
-): Promise<z.output<Schema> | NightshiftError> {
-  const args = { ...leaseOf(run), relation, again };
-  return rpc
-    .call('measure_retention_backlog', args, answer, { retry: repeatBatch })
-    .catch((thrown: unknown) => (isStop(thrown) ? thrown : rethrowIfFatal(thrown)));
+  const args = { ...leaseOf(run), relation: policy.relation };
+  try {
+    return await rpc.call('measure_retention_rest', args, backlog, { retry: repeatBatch });
+  } catch (thrown) {
+    if (!isStop(thrown)) rethrowIfFatal(thrown);
+    return undefined;
+  }
 }
 
 /** What a table's turn has to do with all else that goes on. */

@@ -43,7 +43,7 @@ export function rowsAhead({ dueRows }: Backlog, totals: PurgeTotals = noTotals):
 /** Reserved to count what is left and to record the end of the run. */
 const closingMs = 1_000;
 
-/** The statement timeout of measure_retention_backlog. */
+/** The statement timeout of measure_retention_rest. */
 const countMs = 2_000;
 
 export function countFits(remainingMs: number): boolean {
@@ -60,6 +60,14 @@ export const measuredTogether = 25;
 
 /** A lock timeout is retried twice; then the table counts as locked. */
 export const repeatBatch = retryPolicy(3);
+
+export function explainMeasuring(error: NightshiftError, relation: string): NightshiftError {
+  if (error.code !== timedOut) return error;
+  return new NightshiftError(timedOut, `What is due in ${relation} could not be measured in time`, {
+    hint: 'The server is busy, or very many tables refer to it. Nothing was deleted from it; the next run tries again.',
+    cause: error,
+  });
+}
 
 export function explain(
   error: NightshiftError,

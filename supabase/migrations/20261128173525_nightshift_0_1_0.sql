@@ -10248,8 +10248,9 @@ begin
   if not found then
     return null;
   end if;
-  return format('%s: at least %s of %s rows would go (%s%%), more than max_fraction of %s allows (%s%%)',
-    excess.relation, excess.n, excess.total, trim_scale(excess.percent), policy.relation, trim_scale(round(policy.max_fraction * 100, 1)));
+  return format('%s: at least %s of %s rows would go (%s%%), more than max_fraction of %s allows (%s%%, %s rows)',
+    excess.relation, excess.n, excess.total, trim_scale(excess.percent), policy.relation,
+    trim_scale(round(policy.max_fraction * 100, 1)), floor(policy.max_fraction * excess.total));
 end;
 $$;
 
@@ -13384,7 +13385,7 @@ comment on function nightshift.measure_backlog is
 
 -- supabase/schema/retention/measure_children.sql
 
-create or replace function nightshift.measure_children(policy nightshift.retention_policies, as_of timestamptz)
+create or replace function nightshift.measure_children(policy nightshift.retention_policies, as_of timestamptz, budget_ms integer default 4000)
 returns jsonb
 language plpgsql
 stable
@@ -13392,6 +13393,7 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 as $$
 declare
+  stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
   children constant integer := (select count(*) from nightshift.policy_members(array[policy.relation::oid]) m where m.is_child);
   -- Rows are counted as those of the backlog are: a table over 32 MB is sampled, or a smaller one of many.
   counted_pages constant integer := greatest(least(4096, 16384 / greatest(children, 1)), 1000);
@@ -13416,7 +13418,8 @@ begin
     execute format('select count(*) from %s x %s', nightshift.scan_of(child.member),
       case when percent < 100 then format('tablesample system (%s)', percent) else '' end) into total_rows;
     total_rows := round(total_rows * 100 / percent);
-    condition := nightshift.child_condition(policy, child.member, as_of);
+    -- Of what there is no time for, the brake itself has to be asked.
+    condition := case when clock_timestamp() < stop_at then nightshift.child_condition(policy, child.member, as_of) end;
     execute format('select avg(case when %s then 1 else 0 end) from %s x %s', coalesce(condition, 'false'), nightshift.scan_of(child.member),
       case when due_percent < 100 then format('tablesample system (%s)', due_percent) else '' end) into due_share;
     measured := measured || jsonb_build_object(child.member::text, jsonb_build_object(
@@ -13431,7 +13434,7 @@ end;
 $$;
 
 comment on function nightshift.measure_children is
-  'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 2 MB); null where they refer to each other.';
+  'Of each table of children of a policy, how many rows it has (exactly below 32 MB, of up to four tables) and how many refer to due rows, held or not (exactly where all tables together are below 2 MB); null where they refer to each other, and once budget_ms, default 4000, is over.';
 
 -- supabase/schema/retention/measure_for_run.sql
 
@@ -13642,6 +13645,7 @@ declare
   seen bigint;
   held_before bigint;
   going numeric;
+  has_holders boolean := false;
   is_at_most boolean := false;
   named_keys constant jsonb := nightshift.keys_by_role(policy.relation);
   is_sample boolean;
@@ -13710,6 +13714,7 @@ begin
       seen := case when is_whole then sampled else last_number end;
     end if;
     if tree.is_hold then
+      has_holders := true;
       held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
       all_seen := all_seen and is_whole and not tree.own_policy;
@@ -13735,7 +13740,8 @@ begin
 
   return jsonb_build_object(
     'goes', round(going),
-    'goesExact', all_seen,
+    -- As exact as due_rows.
+    'goesExact', all_seen or not has_holders,
     'goesAtMost', is_at_most and going > 0,
     'keys', coalesce((
       select jsonb_agg(jsonb_build_object(
@@ -13763,26 +13769,20 @@ comment on function nightshift.measure_references is
 create or replace function nightshift.measure_retention_backlog(
   run_id uuid,
   fence bigint,
-  relation text,
-  again boolean default false
+  relation text
 )
 returns jsonb
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set statement_timeout = '2s'
+set statement_timeout = '8s'
 set lock_timeout = '1s'
 set jit = off
 as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
-  policy nightshift.retention_policies;
   context text;
 begin
-  if again then
-    policy := nightshift.policy_of_run(relation);
-    return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
-  end if;
   return nightshift.measure_for_run(run, relation);
 exception
   when serialization_failure then
@@ -13792,7 +13792,7 @@ end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with. measure_retention_rest says what is left after the purge. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 8 s: with very many foreign keys, it takes a busy server seconds. Errors: NS404, NS409, NS422.';
 
 -- supabase/schema/retention/measure_retention_backlogs.sql
 
@@ -13837,6 +13837,33 @@ $$;
 
 comment on function nightshift.measure_retention_backlogs is
   'What measure_retention_backlog says of each of these tables, in their order, for as many as half a second and about 100 locks allow, but at least one; the rest: call again. One that cannot be measured fails the call: ask each alone. statement_timeout 4 s, lock_timeout 0.1 s. Errors: NS404, NS409, NS422, 55P03.';
+
+-- supabase/schema/retention/measure_retention_rest.sql
+
+create or replace function nightshift.measure_retention_rest(run_id uuid, fence bigint, relation text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set statement_timeout = '2s'
+set lock_timeout = '1s'
+set jit = off
+as $$
+declare
+  run nightshift.runs := nightshift.hold_run(run_id, fence);
+  policy nightshift.retention_policies := nightshift.policy_of_run(relation);
+  context text;
+begin
+  return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.measure_retention_rest is
+  'What is left of the backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. In a table over 32 MB, a purge that has met no row which stays knows that none is left. statement_timeout 2 s, so that it fits in at the end of a run: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
 
 -- supabase/schema/retention/name_refusal.sql
 
@@ -27684,7 +27711,7 @@ grant execute on function
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.list_vacuum_policies, nightshift.measure_default_partition, nightshift.measure_key_query,
-  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_reindex, nightshift.plan_retention_purge,
+  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.measure_retention_rest, nightshift.plan_partition_maintenance, nightshift.plan_reindex, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.read_status, nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.report_bloat, nightshift.resume_run,
   nightshift.note_told, nightshift.retire_partitions, nightshift.send_wakes, nightshift.take_status, nightshift.take_troubles, nightshift.validate_default, nightshift.watch_vacuum
@@ -27729,7 +27756,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f26138dcc6204e9d496ab14aca85660b501ae6f20659b5df3c2ca2f15a9b01d8', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '172be37ed1c568d86af36d43363c1a00188be8f2972f5c0d5496cf316a8688a2', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -27786,13 +27813,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed,
   marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog,
   measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves, measure_references,
-  measure_retention_backlog, measure_retention_backlogs, migrations, move_rows, moved_row, multixact_members,
-  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice,
-  note_answer, note_assessment, note_decisions, note_detaching, note_durations, note_partitions, note_released,
-  note_tables, note_told, note_trends, note_unchanged, nothing_left, old_transaction, oldest_due, only_kept,
-  only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults,
-  partition_history, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
-  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  measure_retention_backlog, measure_retention_backlogs, measure_retention_rest, migrations, move_rows, moved_row,
+  multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds,
+  next_slice, note_answer, note_assessment, note_decisions, note_detaching, note_durations, note_partitions,
+  note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left, old_transaction, oldest_due,
+  only_kept, only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of,
+  partition_faults, partition_history, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
   partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance,
   plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum, plan_view_refresh, policy_members,
   policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,

@@ -82,6 +82,13 @@ it('children are counted, and of a large table only a share of the pages is aske
     'app.items': { totalRows: 20_000, totalRowsExact: true, dueRows: 20_000, dueRowsExact: false },
     'app.notes': { totalRows: 10, totalRowsExact: true, dueRows: 10, dueRowsExact: true },
   });
+  // Then it is for the brake to say.
+  const [late] = await db.sql`
+    select nightshift.measure_children(p, now(), 0) as measured from nightshift.retention_policies p`;
+  expect(late?.measured).toMatchObject({
+    'app.items': { totalRows: 20_000, dueRows: null },
+    'app.notes': { totalRows: 10, dueRows: null },
+  });
 });
 
 describe('a child that something else needs', () => {

@@ -105,6 +105,29 @@ describe('a batch that looks at each row', () => {
     expect(few).toMatchObject({ referencing_keys: 2, find_needed_rows: 1 });
     expect(await callsOfBatch(20, dryRun)).toEqual(few);
   });
+
+  it('is measured with a look at the columns of each key, however many a policy names', async () => {
+    const callsFor = async (tables: number) => {
+      await callsOfBatch(tables, true);
+      const children = Array.from({ length: tables }, (_, n) => `app.t_${n}(order_id)`);
+      await db.sql`select nightshift.alter_retention_policy('app.orders', with_children => ${children})`;
+      return db.sql.begin(async (sql) => {
+        await sql`set local track_functions = 'all'`;
+        const [begun] =
+          await sql`select nightshift.begin_run('retention-purge', 'cli') -> 'run' as run`;
+        const { id, fence } = begun?.run ?? {};
+        await sql`select nightshift.plan_retention_purge(${id}, ${fence})`;
+        await sql`select nightshift.measure_retention_backlog(${id}, ${fence}, 'app.orders')`;
+        await sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
+        const [row] = await sql<[{ calls: number }]>`
+          select sum(calls)::integer as calls from pg_stat_xact_user_functions where funcname = 'key_columns'`;
+        return row.calls;
+      });
+    };
+    const [few, many] = [await callsFor(5), await callsFor(20)];
+    expect(few).toBeGreaterThan(0);
+    expect(many / few).toBeLessThan(5);
+  });
 });
 
 it.each(['preview_retention_purge', 'list_retention_policies'])(

@@ -57,6 +57,7 @@ const callable = [
   'measure_key_query',
   'measure_retention_backlog',
   'measure_retention_backlogs',
+  'measure_retention_rest',
   'note_told',
   'pause',
   'plan_delete',

@@ -161,6 +161,7 @@ describe('whatever is called over the API', () => {
       [
         'measure_retention_backlog',
         'measure_retention_backlogs',
+        'measure_retention_rest',
         'preview_retention_purge',
         'purge_batch',
         'measure_default_partition',

@@ -47,6 +47,7 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     plan_retention_purge: purge,
     measure_retention_backlog: { ...purge, relation: 'app.items' },
     measure_retention_backlogs: { ...purge, relations: ['app.items'] },
+    measure_retention_rest: { ...purge, relation: 'app.items' },
     preview_retention_purge: {},
     purge_batch: { ...purge, relation: 'app.items', batch_rows: 1000 },
     plan_partition_maintenance: partitions,

@@ -35,7 +35,7 @@ grant execute on function
   nightshift.finish_vacuum, nightshift.get_health, nightshift.get_run,
   nightshift.heartbeat_run, nightshift.list_partition_policies, nightshift.list_refresh_policies,
   nightshift.list_retention_policies, nightshift.list_runs, nightshift.list_schedules, nightshift.list_vacuum_policies, nightshift.measure_default_partition, nightshift.measure_key_query,
-  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.plan_partition_maintenance, nightshift.plan_reindex, nightshift.plan_retention_purge,
+  nightshift.measure_retention_backlog, nightshift.measure_retention_backlogs, nightshift.measure_retention_rest, nightshift.plan_partition_maintenance, nightshift.plan_reindex, nightshift.plan_retention_purge,
   nightshift.plan_table_vacuum, nightshift.plan_view_refresh, nightshift.preview_retention_purge, nightshift.preview_table_vacuum, nightshift.preview_retirement, nightshift.purge_batch,
   nightshift.read_status, nightshift.record_refresh_failure, nightshift.refresh_view, nightshift.release_default, nightshift.report_bloat, nightshift.resume_run,
   nightshift.note_told, nightshift.retire_partitions, nightshift.send_wakes, nightshift.take_status, nightshift.take_troubles, nightshift.validate_default, nightshift.watch_vacuum

@@ -31,8 +31,9 @@ begin
   if not found then
     return null;
   end if;
-  return format('%s: at least %s of %s rows would go (%s%%), more than max_fraction of %s allows (%s%%)',
-    excess.relation, excess.n, excess.total, trim_scale(excess.percent), policy.relation, trim_scale(round(policy.max_fraction * 100, 1)));
+  return format('%s: at least %s of %s rows would go (%s%%), more than max_fraction of %s allows (%s%%, %s rows)',
+    excess.relation, excess.n, excess.total, trim_scale(excess.percent), policy.relation,
+    trim_scale(round(policy.max_fraction * 100, 1)), floor(policy.max_fraction * excess.total));
 end;
 $$;
 

@@ -45,6 +45,7 @@ declare
   seen bigint;
   held_before bigint;
   going numeric;
+  has_holders boolean := false;
   is_at_most boolean := false;
   named_keys constant jsonb := nightshift.keys_by_role(policy.relation);
   is_sample boolean;
@@ -113,6 +114,7 @@ begin
       seen := case when is_whole then sampled else last_number end;
     end if;
     if tree.is_hold then
+      has_holders := true;
       held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
       all_seen := all_seen and is_whole and not tree.own_policy;
@@ -138,7 +140,8 @@ begin
 
   return jsonb_build_object(
     'goes', round(going),
-    'goesExact', all_seen,
+    -- As exact as due_rows.
+    'goesExact', all_seen or not has_holders,
     'goesAtMost', is_at_most and going > 0,
     'keys', coalesce((
       select jsonb_agg(jsonb_build_object(

@@ -1,26 +1,20 @@
 create or replace function nightshift.measure_retention_backlog(
   run_id uuid,
   fence bigint,
-  relation text,
-  again boolean default false
+  relation text
 )
 returns jsonb
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set statement_timeout = '2s'
+set statement_timeout = '8s'
 set lock_timeout = '1s'
 set jit = off
 as $$
 declare
   run nightshift.runs := nightshift.hold_run(run_id, fence);
-  policy nightshift.retention_policies;
   context text;
 begin
-  if again then
-    policy := nightshift.policy_of_run(relation);
-    return coalesce(nightshift.nothing_left(run, policy), nightshift.measure_backlog(policy, run.started_at));
-  end if;
   return nightshift.measure_for_run(run, relation);
 exception
   when serialization_failure then
@@ -30,4 +24,4 @@ end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with; again measures what is left now. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake; and there a purge that has met no row which stays knows that none is left. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 2 s: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with. measure_retention_rest says what is left after the purge. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 8 s: with very many foreign keys, it takes a busy server seconds. Errors: NS404, NS409, NS422.';

@@ -62,6 +62,7 @@ const onPurgedTable = (table: string): Call[] => {
     call('alter_retention_policy', `${name}, '31 days'`, { table }),
     ...dryAndReal('measure_retention_backlog', name, purge),
     ...dryAndReal('measure_retention_backlogs', `array[${name}]`, purge),
+    ...dryAndReal('measure_retention_rest', name, purge),
     ...dryAndReal('purge_batch', `${name}, 1000`, {
       ...purge,
       statements: (lease) => [

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NightshiftError } from '../../functions/_shared/errors.ts';
 import { stepOf, type TableResults } from '../../functions/retention-purge/report.ts';
-import { runStatus, spareMs } from '../../functions/retention-purge/rules.ts';
+import { explainMeasuring, runStatus, spareMs } from '../../functions/retention-purge/rules.ts';
 import {
   type MeasuredTable,
   noTotals,
@@ -30,6 +30,19 @@ const backlog = (
   assess: false,
   warnings: [],
   keys,
+});
+
+describe('a table that cannot be measured', () => {
+  it('says so where there was not enough time, and else what went wrong', () => {
+    const late = explainMeasuring(new NightshiftError('57014', 'timed out'), 'public.orders');
+    expect(late).toMatchObject({
+      code: '57014',
+      message: 'What is due in public.orders could not be measured in time',
+      hint: expect.stringContaining('Nothing was deleted from it'),
+    });
+    const gone = new NightshiftError('NS404', 'gone');
+    expect(explainMeasuring(gone, 'public.orders')).toBe(gone);
+  });
 });
 
 describe('the deadline', () => {

@@ -5,6 +5,7 @@ import { answerOf, attempt, literal, Refused, type Sql } from './sql.ts';
 /** Time for counting, all tables together; what does not fit is estimated. */
 const countingMs = 10_000;
 const oldestMs = 3_000;
+const childrenMs = 1_000;
 
 export interface Key {
   table: string;
@@ -92,4 +93,21 @@ export async function mayBeHeld(sql: Sql, relation: string): Promise<boolean> {
   const holders = await sql`
     select from nightshift.reference_tree(${relation}::text::regclass) t where t.role in ('hold', 'keep') limit 1`;
   return holders.length > 0;
+}
+
+/** How many rows a table of children has, and how many of them lead to due rows, held or not, by whatever keys. */
+export interface Children {
+  totalRows: number;
+  dueRows: number | null;
+}
+
+export async function measureChildren(sql: Sql, relation: string): Promise<Children[]> {
+  const measured = await attempt(sql, (inner) =>
+    answerOf<Record<string, Children>>(
+      inner,
+      `select nightshift.measure_children(p, now(), ${childrenMs}) from nightshift.retention_policies p
+       where p.relation = ${literal(relation)}::regclass`,
+    ),
+  );
+  return measured instanceof Refused ? [] : Object.values(measured);
 }

@@ -4,10 +4,11 @@ import type { Table } from './catalog.ts';
 import { type Dependents, declareDependents } from './dependents.ts';
 import { evidenceOf, sizeInWords } from './evidence.ts';
 import {
+  type Children,
   estimateDue,
   findOldest,
-  type Key,
   mayBeHeld,
+  measureChildren,
   type Preview,
   perDay,
   preview,
@@ -56,7 +57,7 @@ export async function proposeRetention(
     if (seen?.problem && seen.problem.code !== 'NS424') {
       findings.leftOut.push({ relation, why: seen.problem.message, fix: null });
     } else {
-      findings.proposals.push(await proposalOf(sql, tables, each, seen));
+      findings.proposals.push(await proposalOf(sql, each, seen));
     }
   }
   return findings;
@@ -99,7 +100,6 @@ function statementOf(
 
 async function proposalOf(
   sql: Sql,
-  tables: readonly Table[],
   { candidate, dependents, index }: Declared,
   seen: Preview | undefined,
 ): Promise<Proposal> {
@@ -118,7 +118,9 @@ async function proposalOf(
         atMost: await mayBeHeld(sql, relation),
       }
     : going(seen);
-  const brake = isBraked(tables, table, seen, goes.rows);
+  const hasChildren = seen?.keys?.some(({ role }) => role === 'child') ?? false;
+  const children = hasChildren ? await measureChildren(sql, relation) : [];
+  const brake = isBraked(table, seen, goes.rows, children);
   return {
     id: idOf('retention', relation),
     kind: 'retention',
@@ -177,17 +179,17 @@ function going({
 }
 
 function isBraked(
-  tables: readonly Table[],
   { rows: estimatedRows }: Table,
-  { totalRows = estimatedRows ?? 0, keys = [] }: Partial<Preview> = {},
+  { totalRows = estimatedRows ?? 0, dueRows }: Partial<Preview> = {},
   goes: number | null,
+  children: readonly Children[],
 ): boolean {
   const tooMany = (rows: number | null, of: number) =>
     of >= brakedRows && (rows ?? 0) > of * usualFraction;
-  const rowsOf = (child: Key) => tables.find(({ relation }) => relation === child.table)?.rows ?? 0;
+  const share = dueRows ? (goes ?? 0) / dueRows : 0;
   return (
     tooMany(goes, totalRows) ||
-    keys.some((key) => key.role === 'child' && tooMany(key.rows, rowsOf(key)))
+    children.some((child) => tooMany((child.dueRows ?? 0) * share, child.totalRows))
   );
 }
 

@@ -432,6 +432,30 @@ describe('init', () => {
     ]);
   });
 
+  it('arms with its first purge what loses most of a table that is reached by two keys, by neither of them most', async () => {
+    await db.sql.unsafe(`
+      create table public.orders (id integer primary key, deleted_at timestamptz);
+      create table public.boxes (id integer primary key, order_id integer not null references public.orders on delete cascade);
+      create table public.items (
+        id integer primary key,
+        order_id integer not null references public.orders on delete cascade,
+        box_id integer not null references public.boxes on delete cascade
+      );
+      insert into public.orders select n, case when n % 3 = 0 then now() - interval '100 days' end from generate_series(1, 3000) n;
+      insert into public.boxes select n, n from generate_series(1, 3000) n;
+      insert into public.items select n, n, 1 + n % 3000 from generate_series(1, 3000) n;
+      create index on public.orders (deleted_at); create index on public.boxes (order_id);
+      create index on public.items (order_id); create index on public.items (box_id);
+      analyze;
+    `);
+    const { proposals } = await look('--yes');
+    expect(proposals.find(({ id }) => id === 'retention public.orders')).toMatchObject({
+      rowsTonight: 1000,
+      says: expect.arrayContaining([expect.stringMatching(/^That is more than half of a table/)]),
+      arm: "select nightshift.alter_retention_policy('public.orders', enabled => true, first_purge => 'all');",
+    });
+  });
+
   it('settles what the foreign keys say themselves, and leaves the rest to people', async () => {
     await db.sql.unsafe(`
       create table public.posts (id integer primary key, deleted_at timestamptz);

@@ -384,11 +384,20 @@ async function contents(sql: Sql, { tables, keys }: Scenario): Promise<Map<numbe
   return new Map(rows.map(({ id, marks, refs }) => [id, { marks, refs }]));
 }
 
-type Steps = Record<string, { rowsUndecided: number; batches: number }>;
-/** How many batches it took depends on the time that each had. */
+type Steps = Record<
+  string,
+  { rowsUndecided: number; rowsPassedOver: number | null; batches: number }
+>;
+/**
+ * How many batches it took depends on the time that each had, and whether rows had to wait for others on the order in which
+ * Postgres came to them.
+ */
 const countsOf = (steps: Steps) =>
   Object.fromEntries(
-    Object.entries(steps).map(([relation, { batches: _, ...counts }]) => [relation, counts]),
+    Object.entries(steps).map(([relation, { batches: _, rowsPassedOver: __, ...counts }]) => [
+      relation,
+      counts,
+    ]),
   );
 const undecided = (steps: Steps) =>
   Object.values(steps).reduce((sum, step) => sum + step.rowsUndecided, 0);

@@ -3012,6 +3012,13 @@ export type Database = {
         Args: { policy_relation: unknown }
         Returns: Database["nightshift"]["CompositeTypes"]["purge_key"][]
       }
+      hold_keys: {
+        Args: {
+          before?: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          policies: unknown[]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+      }
       hold_parents: {
         Args: { keys: Json; relation: unknown; skip_locked?: boolean }
         Returns: Record<string, unknown>

@@ -10553,7 +10553,7 @@ begin
     return null;
   end if;
   return (
-    select string_agg(s.step, ' union all ')
+    select string_agg(s.step, ' union all ' order by s.step)
     from (
       select nightshift.reference_step(j.referenced_scan, 't', j.referenced_leaves, format('r.policy = %s', k.policy), string_agg(
         format('select %s::oid, x.tableoid, x.ctid%s from %s x where %s', k.policy, carried, j.referencing_scan, j.condition), ' union all '
@@ -12011,7 +12011,7 @@ declare
   steps text;
   needed nightshift.row_set[];
 begin
-  select string_agg(s.step, ' union all ') into steps
+  select string_agg(s.step, ' union all ' order by s.step) into steps
   from (
     select nightshift.reference_step(j.referenced_scan, 't', j.referenced_leaves, format('r.policy = %s', k.policy), string_agg(
       format('select x.tableoid, x.ctid from %s x where %s', j.referencing_scan, j.condition), ' union all '
@@ -12537,6 +12537,51 @@ $$;
 comment on function nightshift.hold_children is
   'The foreign keys of a policy (purge_keys), with the tables of children held as they are until the end of the transaction; null when those are too many to be held, or foreign tables.';
 
+-- supabase/schema/retention/hold_keys.sql
+
+-- A statement waits for its tables after it was written, and a migration that swaps names meanwhile would have it read another.
+-- Locks: at run time ACCESS SHARE on all tables at both ends of the keys.
+
+create or replace function nightshift.hold_keys(policies oid[], before nightshift.purge_key[] default '{}')
+returns nightshift.purge_key[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  keys constant nightshift.purge_key[] := array(select k from nightshift.purge_keys(policies) k);
+  relations oid[];
+  names text[];
+  held text[] := '{}';
+begin
+  if keys = before then
+    return keys;
+  end if;
+  relations := array(
+    select distinct v.relation from unnest(keys) k cross join lateral (values (k.referencing::oid), (k.referenced::oid)) v(relation)
+    order by v.relation
+  );
+  loop
+    begin
+      names := nightshift.trusted_names(relations);
+    exception
+      -- One that is refused is refused where it is used.
+      when sqlstate 'NS422' then
+        names := nightshift.trusted_names(array(
+          select r.oid from unnest(relations) r(oid) cross join lateral nightshift.find_stranger(r.oid) s where s.message is null order by r.oid
+        ));
+    end;
+    -- With the lock there, they are still called so.
+    exit when names = held;
+    execute format('lock table only %s in access share mode', array_to_string(names, ', only '));
+    held := names;
+  end loop;
+  return keys;
+end;
+$$;
+
+comment on function nightshift.hold_keys is
+  'The foreign keys of policies (purge_keys), with the tables at both ends kept as they are, and under their names, until the end of the transaction; at once where they are those of before, which are held already. Errors: NS404 (see trusted_name).';
+
 -- supabase/schema/retention/hold_table.sql
 
 create or replace function nightshift.hold_table(relation regclass, locking text)
@@ -12544,11 +12589,15 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  name text;
 begin
   -- ROW EXCLUSIVE before the catalog is read: from here on nobody adds a foreign key, changes a type or swaps a name.
-  if locking <> '' then
-    execute format('lock table only %s in row exclusive mode', relation);
-  end if;
+  while locking <> '' and name is distinct from relation::text loop
+    -- It may be called otherwise once the lock is there.
+    name := relation::text;
+    execute format('lock table only %s in row exclusive mode', name);
+  end loop;
 end;
 $$;
 
@@ -15350,11 +15399,11 @@ begin
     cross join lateral (select case when w.is_up then 'x' else 't' end) a(alias)
     left join due d on d.policy = w.to_policy and d.is_up = w.is_up and w.kind = 'due'
   )
-  select string_agg(s.step, ' union all ') into steps
+  select string_agg(s.step, ' union all ' order by s.step) into steps
   from (
     select nightshift.reference_step(b.scan, case when b.is_up then 't' else 'x' end, b.leaves,
       format('r.policy = %s', b.policy) || case when b.is_up then '' else ' and r.kind = ''maybe''' end,
-      string_agg(b.branch, ' union all ')) as step
+      string_agg(b.branch, ' union all ' order by b.branch)) as step
     from branches b
     group by b.policy, b.is_up, b.scan, b.leaves
   ) s;
@@ -16184,7 +16233,7 @@ comment on function nightshift.require_within_brake is
 -- Which rows may go: the largest set of due rows, and of rows that go with them, that no other row refers to.
 -- Why: whatever the ON DELETE action of a foreign key, a row that something still needs stays, and nothing is cascaded away.
 -- Locks: at run time row locks, never waited for, on the rows that are to go and on those whose reference is released, and
---        ROW EXCLUSIVE on their tables.
+--        ROW EXCLUSIVE on their tables; ACCESS SHARE on all that refer to them.
 --
 -- Plans: batches look rows up by address and by foreign key, a few thousand at a time. A planner that assumes a cold disk
 -- would often rather read a whole table, once a batch; hence the planner settings of those functions (a hash join stays
@@ -16209,7 +16258,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   policies constant oid[] := array(select distinct s.policy from unnest(seeds) s union select unnest(component));
-  keys nightshift.purge_key[] := array(select k from nightshift.purge_keys(policies) k);
+  keys nightshift.purge_key[] := nightshift.hold_keys(policies);
   has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
   has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
@@ -16248,7 +16297,7 @@ begin
       rows_to_delete := seeds || locked;
       -- From here on nobody adds a key to one of these tables; somebody may have, until then.
       keys_before := keys;
-      keys := array(select k from nightshift.purge_keys(policies) k);
+      keys := nightshift.hold_keys(policies, keys_before);
       -- A row that is changed while it is being locked is locked all the same, as what it is then, at another address.
       is_whole := nightshift.subtract_row_sets(others, locked) = '{}' and keys = keys_before;
     end if;
@@ -16620,7 +16669,7 @@ declare
   taken constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role <> 'release' and k.related && relations);
   steps text;
 begin
-  select string_agg(s.step, ' union all ') into steps
+  select string_agg(s.step, ' union all ' order by s.step) into steps
   from (
     select nightshift.reference_step(j.referencing_scan, 'x', j.referencing_leaves, 'true', string_agg(format(
       'select %s::oid, t.tableoid, t.ctid, %s, %s from %s t where %s', k.policy,
@@ -27756,7 +27805,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '172be37ed1c568d86af36d43363c1a00188be8f2972f5c0d5496cf316a8688a2', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8d94d60068ddd6f6624f2a928c179920b2291fde4dc103dce952e781e4f6df9f', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -27802,13 +27851,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
   health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
   held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades,
-  hold_children, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days,
-  index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of,
-  is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states,
-  jobs, join_condition, join_conditions, json_number, judge_key_query, keep_time, key_collation, key_columns,
-  key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked, keys_by_role,
-  keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone,
-  level_rank, list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies,
+  hold_children, hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post,
+  in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start,
+  intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, join_conditions, json_number, judge_key_query, keep_time, key_collation,
+  key_columns, key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked,
+  keys_by_role, keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations,
+  left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies,
   list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation,
   lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed,
   marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog,

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { auditDeletes, runPurge, stepOf } from '../support/purge.ts';
 import { idsOf, range } from '../support/rows.ts';
+import { until } from '../support/waiting.ts';
 
 const db = setUpDatabase();
 const oneByOne = { batchRows: 1 };
@@ -197,5 +198,75 @@ describe.each(['set null', 'set default'])('an order with an audit, on delete %s
       { order_id: 7 },
     ]);
     expect(stepOf(result, 'app.orders').released).toEqual({ 'app.audit': 11 });
+  });
+});
+
+describe('a migration that swaps names while a batch waits for it', () => {
+  beforeEach(() => startAfresh(db.sql));
+
+  /** It begins before the first batch, and commits when that waits for one of its tables. */
+  async function purgeBeside(migration: string) {
+    let committed: Promise<unknown> | undefined;
+    async function migrate() {
+      const session = await inOpenTransaction(migration);
+      committed = until('the purge waits', async () => {
+        const waiting = await db.sql`
+          select from pg_locks where locktype = 'relation' and not granted
+            and database = (select oid from pg_database where datname = current_database())`;
+        return waiting.length > 0;
+      }).then(() => session`commit`);
+    }
+    const result = await runPurge(
+      db,
+      {},
+      { batchRows: 10, beforeBatch: async (nth) => nth === 1 && migrate() },
+    );
+    await committed;
+    return stepOf(result, 'app.orders');
+  }
+
+  it.each([
+    [
+      'tables',
+      'alter table app.items rename to items_before; create table app.items (id integer primary key, order_id integer)',
+    ],
+    [
+      'columns',
+      'alter table app.items rename order_id to old_id; alter table app.items add order_id integer',
+    ],
+  ])('leaves the orders that rows still need: %s', async (_, migration) => {
+    await db.sql.unsafe(`
+      create table app.orders (id integer primary key, deleted_at timestamptz);
+      create table app.audit (order_id integer references app.orders);
+      create table app.items (id integer primary key, order_id integer references app.orders on delete cascade);
+      insert into app.orders select id, now() - interval '40 days' from generate_series(1, 5) id;
+      insert into app.items select id, id from generate_series(1, 5) id;
+      create index on app.orders (deleted_at);
+      create index on app.audit (order_id);
+      create index on app.items (order_id);
+      select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 1);
+    `);
+    const step = await purgeBeside(`alter table app.audit add note text; ${migration}`);
+    expect(step).toMatchObject({ rowsPurged: 0, rowsBlocked: 5 });
+    expect(await idsOf(db.sql, 'app.orders')).toEqual(range(1, 5));
+  });
+
+  it('takes no items along that belong to an order which stays', async () => {
+    await db.sql.unsafe(`
+      create table app.orders (id integer primary key, deleted_at timestamptz);
+      create table app.items (id integer primary key, order_id integer references app.orders on delete cascade, place integer);
+      insert into app.orders select id, case when id <= 5 then now() - interval '40 days' end from generate_series(1, 7) id;
+      insert into app.items select id, 7, id from generate_series(1, 5) id;
+      create index on app.orders (deleted_at);
+      create index on app.items (order_id);
+      create index on app.items (place);
+      select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 1, with_children => array['app.items']);
+    `);
+    const step = await purgeBeside(`
+      alter table app.items rename order_id to before;
+      alter table app.items rename place to order_id;
+      alter table app.items rename before to place`);
+    expect(step).toMatchObject({ rowsPurged: 5, children: {} });
+    expect(await idsOf(db.sql, 'app.items')).toEqual(range(1, 5));
   });
 });

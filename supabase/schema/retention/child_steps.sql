@@ -13,7 +13,7 @@ begin
     return null;
   end if;
   return (
-    select string_agg(s.step, ' union all ')
+    select string_agg(s.step, ' union all ' order by s.step)
     from (
       select nightshift.reference_step(j.referenced_scan, 't', j.referenced_leaves, format('r.policy = %s', k.policy), string_agg(
         format('select %s::oid, x.tableoid, x.ctid%s from %s x where %s', k.policy, carried, j.referencing_scan, j.condition), ' union all '

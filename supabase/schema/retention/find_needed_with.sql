@@ -18,7 +18,7 @@ declare
   steps text;
   needed nightshift.row_set[];
 begin
-  select string_agg(s.step, ' union all ') into steps
+  select string_agg(s.step, ' union all ' order by s.step) into steps
   from (
     select nightshift.reference_step(j.referenced_scan, 't', j.referenced_leaves, format('r.policy = %s', k.policy), string_agg(
       format('select x.tableoid, x.ctid from %s x where %s', j.referencing_scan, j.condition), ' union all '

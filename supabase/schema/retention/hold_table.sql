@@ -3,11 +3,15 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  name text;
 begin
   -- ROW EXCLUSIVE before the catalog is read: from here on nobody adds a foreign key, changes a type or swaps a name.
-  if locking <> '' then
-    execute format('lock table only %s in row exclusive mode', relation);
-  end if;
+  while locking <> '' and name is distinct from relation::text loop
+    -- It may be called otherwise once the lock is there.
+    name := relation::text;
+    execute format('lock table only %s in row exclusive mode', name);
+  end loop;
 end;
 $$;
 

@@ -69,11 +69,11 @@ begin
     cross join lateral (select case when w.is_up then 'x' else 't' end) a(alias)
     left join due d on d.policy = w.to_policy and d.is_up = w.is_up and w.kind = 'due'
   )
-  select string_agg(s.step, ' union all ') into steps
+  select string_agg(s.step, ' union all ' order by s.step) into steps
   from (
     select nightshift.reference_step(b.scan, case when b.is_up then 't' else 'x' end, b.leaves,
       format('r.policy = %s', b.policy) || case when b.is_up then '' else ' and r.kind = ''maybe''' end,
-      string_agg(b.branch, ' union all ')) as step
+      string_agg(b.branch, ' union all ' order by b.branch)) as step
     from branches b
     group by b.policy, b.is_up, b.scan, b.leaves
   ) s;

@@ -1,7 +1,7 @@
 -- Which rows may go: the largest set of due rows, and of rows that go with them, that no other row refers to.
 -- Why: whatever the ON DELETE action of a foreign key, a row that something still needs stays, and nothing is cascaded away.
 -- Locks: at run time row locks, never waited for, on the rows that are to go and on those whose reference is released, and
---        ROW EXCLUSIVE on their tables.
+--        ROW EXCLUSIVE on their tables; ACCESS SHARE on all that refer to them.
 --
 -- Plans: batches look rows up by address and by foreign key, a few thousand at a time. A planner that assumes a cold disk
 -- would often rather read a whole table, once a batch; hence the planner settings of those functions (a hash join stays
@@ -26,7 +26,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   policies constant oid[] := array(select distinct s.policy from unnest(seeds) s union select unnest(component));
-  keys nightshift.purge_key[] := array(select k from nightshift.purge_keys(policies) k);
+  keys nightshift.purge_key[] := nightshift.hold_keys(policies);
   has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
   has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
@@ -65,7 +65,7 @@ begin
       rows_to_delete := seeds || locked;
       -- From here on nobody adds a key to one of these tables; somebody may have, until then.
       keys_before := keys;
-      keys := array(select k from nightshift.purge_keys(policies) k);
+      keys := nightshift.hold_keys(policies, keys_before);
       -- A row that is changed while it is being locked is locked all the same, as what it is then, at another address.
       is_whole := nightshift.subtract_row_sets(others, locked) = '{}' and keys = keys_before;
     end if;

@@ -17,7 +17,7 @@ declare
   taken constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role <> 'release' and k.related && relations);
   steps text;
 begin
-  select string_agg(s.step, ' union all ') into steps
+  select string_agg(s.step, ' union all ' order by s.step) into steps
   from (
     select nightshift.reference_step(j.referencing_scan, 'x', j.referencing_leaves, 'true', string_agg(format(
       'select %s::oid, t.tableoid, t.ctid, %s, %s from %s t where %s', k.policy,

@@ -269,7 +269,7 @@ describe('a run over HTTP that failed', () => {
       statusCode: 428,
       body: {
         code: 'NS428',
-        title: expect.stringContaining('app.orders: 900 of 1200'),
+        title: expect.stringContaining('app.orders: at least 900 of 1200'),
         detail: expect.stringContaining('It was left alone'),
         hint: expect.stringContaining(
           'POST /jobs/retention-purge/runs with {"force":["app.orders"]}',

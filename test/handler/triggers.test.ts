@@ -132,7 +132,7 @@ describe('a failure is thrown, and so is its repetition', () => {
     const refusal = {
       name: 'NightshiftError',
       code: 'NS428',
-      message: expect.stringContaining('app.orders: 900 of 1200 rows'),
+      message: expect.stringContaining('app.orders: at least 900 of 1200 rows'),
       detail: expect.stringContaining('It was left alone'),
       hint: expect.stringContaining('force'),
     };

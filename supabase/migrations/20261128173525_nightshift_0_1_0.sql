@@ -4856,7 +4856,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   with trimmed as (
     delete from nightshift.runs r
-    where r.id in (
+    -- Looked for once, whatever Postgres expects: it may know of no row of a table that has just been filled.
+    where r.id = any(array(
       select old.id
       from nightshift.runs old
       cross join nightshift.settings s
@@ -4865,7 +4866,7 @@ as $$
       where old.finished_at < trim_runs.as_of - least(s.ledger_retention, j.runs_kept)
       order by old.finished_at
       limit 1000
-    )
+    ))
     returning 1
   )
   select count(*) from trimmed;
@@ -9638,13 +9639,14 @@ set search_path = pg_catalog, pg_temp
 as $$
   with trimmed as (
     delete from nightshift.view_refreshes v
-    where v.id in (
+    -- Looked for once, whatever Postgres expects: it may know of no row of a table that has just been filled.
+    where v.id = any(array(
       select old.id
       from nightshift.view_refreshes old
       where old.started_at < now() - (select s.ledger_retention from nightshift.settings s)
       order by old.started_at
       limit 1000
-    )
+    ))
     returning 1
   )
   select count(*) from trimmed;
@@ -27805,7 +27807,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8d94d60068ddd6f6624f2a928c179920b2291fde4dc103dce952e781e4f6df9f', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '09948a59b48955890c383742df73518bbfe1a279af07ce1ca3e8fe04be37cb87', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -541,6 +541,37 @@ describe('the trimming of the ledger', () => {
     expect(trimmed?.n).toBeGreaterThan(0);
     expect(await db.sql`select id from nightshift.runs where id = ${run.id}`).toEqual([]);
   });
+
+  it.each([
+    [
+      'runs',
+      `(job, trigger, request_id, status, started_at, finished_at)
+       select 'health-check', 'schedule', gen_random_uuid(), 'succeeded', at, at`,
+    ],
+    [
+      'view_refreshes',
+      `(view, view_name, status, reason, detail, started_at, duration_ms)
+       select 'pg_class', 'a view', 'refreshed', '', '', at, 1`,
+    ],
+  ])('reads %s once or twice, also where Postgres takes them for none', async (table, columns) => {
+    const rows = 500;
+    await db.sql.begin(async (sql) => {
+      await sql.unsafe(`
+        delete from nightshift.${table};
+        insert into nightshift.${table} ${columns} from (select now() - interval '91 days') a(at), generate_series(1, ${rows});
+        update pg_class set reltuples = 0, relpages = pg_relation_size(oid) / 8192 where oid = 'nightshift.${table}'::regclass`);
+      const read = async () => {
+        const [row] = await sql<[{ n: number }]>`
+          select (seq_tup_read + coalesce(idx_tup_fetch, 0))::integer as n
+          from pg_stat_xact_user_tables where relid = ${`nightshift.${table}`}::regclass`;
+        return row.n;
+      };
+      const before = await read();
+      const [trimmed] = await sql.unsafe(`select nightshift.trim_${table}()::integer as n`);
+      expect(trimmed?.n).toBe(rows);
+      expect((await read()) - before).toBeLessThan(5 * rows);
+    });
+  });
 });
 
 describe('finish_run', () => {

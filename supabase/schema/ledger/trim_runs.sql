@@ -6,7 +6,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   with trimmed as (
     delete from nightshift.runs r
-    where r.id in (
+    -- Looked for once, whatever Postgres expects: it may know of no row of a table that has just been filled.
+    where r.id = any(array(
       select old.id
       from nightshift.runs old
       cross join nightshift.settings s
@@ -15,7 +16,7 @@ as $$
       where old.finished_at < trim_runs.as_of - least(s.ledger_retention, j.runs_kept)
       order by old.finished_at
       limit 1000
-    )
+    ))
     returning 1
   )
   select count(*) from trimmed;

@@ -3008,13 +3008,10 @@ export type Database = {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: undefined
       }
-      hold_children: {
-        Args: { policy_relation: unknown }
-        Returns: Database["nightshift"]["CompositeTypes"]["purge_key"][]
-      }
       hold_keys: {
         Args: {
           before?: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          locking: boolean
           policies: unknown[]
         }
         Returns: Database["nightshift"]["CompositeTypes"]["purge_key"][]
@@ -3810,6 +3807,7 @@ export type Database = {
         Args: {
           batch_ms: number
           batch_rows: number
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
           step: Json
@@ -4079,6 +4077,10 @@ export type Database = {
         Args: { fence: number; only_tables?: string[]; run_id: string }
         Returns: Json
       }
+      require_attached: {
+        Args: { keys: Database["nightshift"]["CompositeTypes"]["purge_key"][] }
+        Returns: undefined
+      }
       require_call: { Args: { function_name: unknown }; Returns: undefined }
       require_checked_keys: {
         Args: { parent: unknown; partition: unknown }
@@ -4181,6 +4183,7 @@ export type Database = {
       resolve_references: {
         Args: {
           component: unknown[]
+          known_keys?: Database["nightshift"]["CompositeTypes"]["purge_key"][]
           locking: boolean
           max_rows: number
           run: Database["nightshift"]["Tables"]["runs"]["Row"]

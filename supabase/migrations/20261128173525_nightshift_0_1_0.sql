@@ -12485,96 +12485,100 @@ declare
     join pg_catalog.pg_constraint k on k.oid = t.tgconstraint and k.contype = 'f' and k.confrelid = t.tgrelid
     where k.confdeltype in ('c', 'n', 'd')
   );
-  relation regclass;
 begin
-  foreach relation in array referencing loop
-    -- As Postgres is about to lock it. From here on nobody hangs a trigger there, which would have our rights.
-    execute format('lock table %s in row exclusive mode', relation);
-  end loop;
-  perform nightshift.trusted_names(referencing::oid[]);
+  if cardinality(referencing) > 0 then
+    -- As Postgres is about to lock them. From here on nobody hangs a trigger there, which would have our rights.
+    execute format('lock table %s in row exclusive mode', array_to_string(referencing, ', '));
+    perform nightshift.trusted_names(referencing::oid[]);
+  end if;
 end;
 $$;
 
 comment on function nightshift.hold_cascades is
   'Holds the tables that a deletion of rows cascades to until the end of the transaction, once nobody else could have code of theirs run there. Errors: NS422 (see trusted_name).';
 
--- supabase/schema/retention/hold_children.sql
-
-create or replace function nightshift.hold_children(policy_relation regclass)
-returns nightshift.purge_key[]
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  -- Each is locked with its indexes, and all sessions have room for a few thousand locks.
-  max_tables constant integer := 100;
-  keys nightshift.purge_key[] := array(select k from nightshift.purge_keys(array[policy_relation::oid]) k);
-  held oid[];
-  child oid;
-begin
-  loop
-    held := array(
-      select distinct r from unnest(keys) k cross join lateral nightshift.related_tables(k.referencing) r where k.role = 'child' order by r
-    );
-    if cardinality(held) = 0 then
-      return keys;
-    elsif cardinality(held) > max_tables
-      -- A foreign table cannot be held.
-      or exists (select from pg_catalog.pg_class c where c.oid = any(held) and c.relkind not in ('r', 'p')) then
-      return null;
-    end if;
-    foreach child in array held loop
-      perform nightshift.hold_table(child, 'for update');
-    end loop;
-    -- From here on nobody adds a key to one of these tables; somebody may have, until then.
-    keys := array(select k from nightshift.purge_keys(array[policy_relation::oid]) k);
-    exit when held @> array(
-      select r from unnest(keys) k cross join lateral nightshift.related_tables(k.referencing) r where k.role = 'child'
-    );
-  end loop;
-  return keys;
-end;
-$$;
-
-comment on function nightshift.hold_children is
-  'The foreign keys of a policy (purge_keys), with the tables of children held as they are until the end of the transaction; null when those are too many to be held, or foreign tables.';
-
 -- supabase/schema/retention/hold_keys.sql
 
--- A statement waits for its tables after it was written, and a migration that swaps names meanwhile would have it read another.
--- Locks: at run time ACCESS SHARE on all tables at both ends of the keys.
+-- What a batch needs of other tables, it waits for before it holds a row. A migration that has one of them, and comes to a row of
+-- the batch, would wait for that, and the batch for the migration: of two that wait for each other, Postgres ends the one that
+-- began first. Besides, a statement waits for its tables after it was written, and would read another once names are swapped.
+-- Locks: at run time, where rows are to be locked, ROW EXCLUSIVE on the tables of policies, and on those of keys by which more is
+--        deleted or changed; ACCESS SHARE on all others at both ends of the keys.
 
-create or replace function nightshift.hold_keys(policies oid[], before nightshift.purge_key[] default '{}')
+create or replace function nightshift.hold_keys(policies oid[], locking boolean, before nightshift.purge_key[] default null)
 returns nightshift.purge_key[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
-  keys constant nightshift.purge_key[] := array(select k from nightshift.purge_keys(policies) k);
+  keys nightshift.purge_key[];
+  policy oid;
   relations oid[];
+  referencing oid[];
+  written oid[] := '{}';
   names text[];
-  held text[] := '{}';
+  held text[];
+  locked text;
+  looked_at text;
 begin
-  if keys = before then
+  if locking and before is null then
+    -- From here on nobody adds a key to one of these. A partition is held when its rows are chosen.
+    for policy in select c.oid from pg_catalog.pg_class c where c.oid = any(policies) and c.relkind = 'r' order by c.oid loop
+      perform nightshift.hold_table(policy, 'for update');
+    end loop;
+  end if;
+  keys := array(select k from nightshift.purge_keys(policies) k);
+  if cardinality(keys) = 0 or keys = before then
     return keys;
   end if;
-  relations := array(
-    select distinct v.relation from unnest(keys) k cross join lateral (values (k.referencing::oid), (k.referenced::oid)) v(relation)
-    order by v.relation
-  );
+
+  referencing := array(select distinct k.referencing::oid from unnest(keys) k);
+  relations := array(select unnest(referencing) union select k.referenced::oid from unnest(keys) k order by 1);
+  if locking then
+    written := array(
+      select distinct k.referencing::oid
+      from unnest(keys) k
+      join pg_catalog.pg_constraint c on c.oid = k.key
+      where k.role in ('child', 'release')
+        -- These Postgres asks for rows, as if there were some that have come since.
+        or c.confdeltype in ('c', 'n', 'd')
+        -- In a circle, they may be due themselves.
+        or k.referencing::oid in (
+          select unnest(r.related) from (select distinct on (u.referenced) u.related from unnest(keys) u) r
+        )
+    );
+  end if;
   loop
     begin
       names := nightshift.trusted_names(relations);
     exception
       -- One that is refused is refused where it is used.
       when sqlstate 'NS422' then
-        names := nightshift.trusted_names(array(
+        relations := array(
           select r.oid from unnest(relations) r(oid) cross join lateral nightshift.find_stranger(r.oid) s where s.message is null order by r.oid
-        ));
+        );
+        names := nightshift.trusted_names(relations);
     end;
     -- With the lock there, they are still called so.
     exit when names = held;
-    execute format('lock table only %s in access share mode', array_to_string(names, ', only '));
+    select
+      string_agg(t.name, ', ' order by t.position) filter (where t.relation = any(written)),
+      string_agg(t.name, ', ' order by t.position) filter (where t.relation <> all(written))
+    into locked, looked_at
+    from (
+      select r.relation, r.position,
+        -- Of what is referred to, partitions are read one by one.
+        case when c.relkind = 'p' and r.relation = any(referencing) then '' else 'only ' end || r.name as name
+      from unnest(relations, names) with ordinality r(relation, name, position)
+      cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = r.relation offset 0) c
+    ) t;
+    if locked <> '' then
+      execute format('lock table %s in row exclusive mode', locked);
+    end if;
+    if looked_at <> '' then
+      execute format('lock table %s in access share mode', looked_at);
+    end if;
     held := names;
   end loop;
   return keys;
@@ -12582,7 +12586,7 @@ end;
 $$;
 
 comment on function nightshift.hold_keys is
-  'The foreign keys of policies (purge_keys), with the tables at both ends kept as they are, and under their names, until the end of the transaction; at once where they are those of before, which are held already. Errors: NS404 (see trusted_name).';
+  'The foreign keys of policies (purge_keys), with the tables at both ends kept as they are, and under their names, until the end of the transaction; at once where they are those of before, which are held already. locking: as for a batch that deletes, which waits for no other table then. Errors: NS404 (see trusted_name).';
 
 -- supabase/schema/retention/hold_table.sql
 
@@ -13515,6 +13519,7 @@ begin
       end);
     end if;
     if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_attached(array(select k from nightshift.purge_keys(array[policy.relation::oid]) k));
       perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       if not nightshift.is_forced(run, policy.relation) then
         perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
@@ -13843,7 +13848,7 @@ end;
 $$;
 
 comment on function nightshift.measure_retention_backlog is
-  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with. measure_retention_rest says what is left after the purge. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 8 s: with very many foreign keys, it takes a busy server seconds. Errors: NS404, NS409, NS422.';
+  'The backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds; of each table of children, estimates of totalRows and of how many of them refer to due rows; and assess: whether so much would go that the brake has to be asked with purge_batch first. Measured once and kept in the ledger, so that a continued run knows what it began with. measure_retention_rest says what is left after the purge. Very many due rows of a table over 32 MB are only estimated, unless it comes near the limit of the brake. Besides: warnings, and keys (see describe_holding_keys), which are looked up anew each time. statement_timeout 8 s: with very many foreign keys, it takes a busy server seconds. Errors: NS404, NS409, NS422, NS425.';
 
 -- supabase/schema/retention/measure_retention_backlogs.sql
 
@@ -13887,7 +13892,7 @@ end;
 $$;
 
 comment on function nightshift.measure_retention_backlogs is
-  'What measure_retention_backlog says of each of these tables, in their order, for as many as half a second and about 100 locks allow, but at least one; the rest: call again. One that cannot be measured fails the call: ask each alone. statement_timeout 4 s, lock_timeout 0.1 s. Errors: NS404, NS409, NS422, 55P03.';
+  'What measure_retention_backlog says of each of these tables, in their order, for as many as half a second and about 100 locks allow, but at least one; the rest: call again. One that cannot be measured fails the call: ask each alone. statement_timeout 4 s, lock_timeout 0.1 s. Errors: NS404, NS409, NS422, NS425, 55P03.';
 
 -- supabase/schema/retention/measure_retention_rest.sql
 
@@ -14770,9 +14775,9 @@ comment on function nightshift.preview_retention_purge is
 -- One batch of the purge: choose, lock, check again, delete, account for it. One call, one transaction.
 -- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
 --      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
--- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 0.5 s, and row
---        locks on due rows, waited for at most 20 ms. All less than deadlock_timeout, so that a migration that takes tables
---        in another order is not the one to fail: the purge gives way.
+-- Locks: at run time what hold_keys says, waited for at most 0.5 s and before any row, and row locks on due rows, waited for
+--        at most 20 ms. All less than deadlock_timeout, so that a migration that takes tables in another order is not the one
+--        to fail: the purge gives way.
 
 create or replace function nightshift.purge_batch(
   run_id uuid,
@@ -14802,6 +14807,8 @@ declare
   run nightshift.runs;
   scope oid[];
   component oid[];
+  keys nightshift.purge_key[];
+  known_keys nightshift.purge_key[];
   policy nightshift.retention_policies;
   dry boolean;
   step jsonb;
@@ -14870,10 +14877,11 @@ begin
   step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "rowsPassedOver": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
+  keys := nightshift.hold_keys(array(select policy.relation::oid union select unnest(component)), not dry);
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null, s.seeds into step, by_slices, seeds
-    from nightshift.purge_slices(run, policy, batch_rows, batch_ms, step) s;
+    from nightshift.purge_slices(run, policy, keys, batch_rows, batch_ms, step) s;
     run.progress := run.progress || jsonb_build_object(
       section, coalesce(run.progress -> section, '{}') || jsonb_build_object(policy.relation::text, step));
   end if;
@@ -14883,10 +14891,12 @@ begin
   elsif not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
-  select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
+  -- What waits may be of policies that are not of the circle any more.
+  known_keys := case when level is null then keys end;
+  select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows, known_keys) r;
   if not resolved.complete and nightshift.count_rows(seeds) = 1 then
     -- It cannot be made any smaller, so it may take all that a statement has time for.
-    select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows) r;
+    select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows, known_keys) r;
     if not resolved.complete then
       resolved.rows_to_delete := '{}';
       resolved.released := '{}';
@@ -14922,6 +14932,9 @@ begin
       step := run.progress #> array[section, policy.relation::text];
     end if;
   end if;
+  if cardinality(keys) > 0 then
+    perform nightshift.require_attached(keys);
+  end if;
   step := step || jsonb_build_object('batches', (step ->> 'batches')::bigint + 1);
   step := nightshift.record_batch(run, policy.relation, section, step, deleted);
   finished := step -> 'cursor' = 'null' and not exists (
@@ -14950,7 +14963,7 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. batch_ms: about how long a batch deletes where rows go slice by slice, default 200, 1000 at most. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 0.5 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. batch_ms: about how long a batch deletes where rows go slice by slice, default 200, 1000 at most. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 0.5 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached, or is half detached, or a row moved meanwhile (repeat the call).';
 
 -- supabase/schema/retention/purge_keys.sql
 
@@ -15120,6 +15133,7 @@ comment on function nightshift.purge_order is
 create or replace function nightshift.purge_slices(
   run nightshift.runs,
   policy nightshift.retention_policies,
+  keys nightshift.purge_key[],
   batch_rows integer,
   batch_ms integer,
   inout step jsonb,
@@ -15138,7 +15152,11 @@ declare
   leaf regclass;
   condition text;
   unreferenced text;
-  keys nightshift.purge_key[];
+  -- Each is locked with its indexes, and all sessions have room for a few thousand locks.
+  max_tables constant integer := 100;
+  child_tables constant oid[] := array(
+    select distinct r from unnest(keys) k cross join lateral nightshift.related_tables(k.referencing) r where k.role = 'child'
+  );
   with_children record;
   -- Blocks in a sweep, rows by the index: little enough for most tables; four slices later it can be much.
   first_size bigint;
@@ -15174,9 +15192,12 @@ begin
       perform nightshift.hold_table(leaf, 'for update');
       -- It may have been detached just before.
       exit when not exists (select from nightshift.covering_policy(leaf, array[policy.relation::oid]));
-      keys := nightshift.hold_children(policy.relation);
       select c.* into with_children from nightshift.children_of_slice(policy.relation, keys) c;
-      if keys is null or not with_children.is_tree or not nightshift.may_go_unseen(run, leaf, keys) then
+      if cardinality(child_tables) > max_tables or not with_children.is_tree or not nightshift.may_go_unseen(run, leaf, keys)
+        -- Until the partition and the tables of children were held, somebody may have added a key to one of them.
+        or (leaf <> policy.relation or cardinality(child_tables) > 0)
+          and keys <> array(select k from nightshift.purge_keys(array[policy.relation::oid]) k)
+      then
         cursor := cursor || '{"careful": true}';
         exit;
       end if;
@@ -15265,7 +15286,7 @@ end;
 $$;
 
 comment on function nightshift.purge_slices is
-  'Deletes due rows of a policy slice by slice after step.cursor, for about batch_ms, as long as they need no look at each (see may_go_unseen), and counts them in step. seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, may not go unseen, or one of them is in use.';
+  'Deletes due rows of a policy slice by slice after step.cursor, for about batch_ms, as long as they need no look at each (see may_go_unseen), and counts them in step. keys: those of the policy, held (hold_keys). seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, may not go unseen, or one of them is in use.';
 
 -- supabase/schema/retention/purge_waits.sql
 
@@ -15962,6 +15983,43 @@ $$;
 comment on function nightshift.remove_retention_policy is
   'Removes the policy; a run under way deletes nothing more of that table. A policy whose table is gone is removed by its oid: remove_retention_policy(12345::oid::regclass). Returns what was removed. Errors: NS404.';
 
+-- supabase/schema/retention/require_attached.sql
+
+-- Rows of a partition that is half detached are seen by nobody who reads its table, and so by no foreign key of that: neither a
+-- purge nor Postgres itself finds that they refer to a row, and once the detachment is finished, they refer to nothing.
+-- A batch asks last: what was attached then was so when it looked, and it holds the table, for which a detachment waits.
+
+create or replace function nightshift.require_attached(keys nightshift.purge_key[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  half record;
+begin
+  select i.inhrelid::regclass as partition, i.inhparent::regclass as parent into half
+  from (select distinct k.referencing from unnest(keys) k) r
+  cross join lateral (select c.oid from pg_catalog.pg_class c where c.oid = r.referencing and c.relkind = 'p' offset 0) c
+  cross join lateral nightshift.partitions_below(c.oid) p(oid)
+  cross join lateral (select i.* from pg_catalog.pg_inherits i where i.inhparent = p.oid offset 0) i
+  where i.inhdetachpending
+  order by i.inhrelid
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS425',
+      message = format('%s is half detached from %s', half.partition, half.parent),
+      detail = 'No foreign key sees its rows, which may refer to rows that are due. Nothing was deleted.',
+      hint = format('Unless somebody is still detaching it: alter table %s detach partition %s finalize;', half.parent, half.partition);
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_attached is
+  'Raises NS425, with the fix in the hint, when a table of one of these foreign keys has a partition that is half detached.';
+
 -- supabase/schema/retention/require_no_rule.sql
 
 -- A rule turns one statement into others, which have our rights: what these change is neither looked at, nor locked, nor counted.
@@ -16248,6 +16306,7 @@ create or replace function nightshift.resolve_references(
   component oid[],
   locking boolean,
   max_rows integer,
+  known_keys nightshift.purge_key[] default null,
   out rows_to_delete nightshift.row_set[],
   out held nightshift.held_row[],
   out released nightshift.released_row[],
@@ -16260,7 +16319,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   policies constant oid[] := array(select distinct s.policy from unnest(seeds) s union select unnest(component));
-  keys nightshift.purge_key[] := nightshift.hold_keys(policies);
+  -- They are held since before the rows were chosen; only to a partition, somebody may have added a key until then.
+  keys nightshift.purge_key[] := case
+    when known_keys is null or exists (select from unnest(seeds) s where s.relation <> s.policy)
+      then nightshift.hold_keys(policies, locking, known_keys)
+    else known_keys
+  end;
   has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
   has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
@@ -16280,6 +16344,9 @@ begin
   released := '{}';
   complete := true;
   ahead := '{}';
+  if cardinality(seeds) = 0 then
+    return;
+  end if;
   if cardinality(component) > 0 or has_children then
     select r.* into reached, complete, ahead from nightshift.reach_rows(run, seeds, policies, keys, max_rows) r;
     rows_to_delete := reached;
@@ -16299,7 +16366,7 @@ begin
       rows_to_delete := seeds || locked;
       -- From here on nobody adds a key to one of these tables; somebody may have, until then.
       keys_before := keys;
-      keys := nightshift.hold_keys(policies, keys_before);
+      keys := nightshift.hold_keys(policies, locking, keys_before);
       -- A row that is changed while it is being locked is locked all the same, as what it is then, at another address.
       is_whole := nightshift.subtract_row_sets(others, locked) = '{}' and keys = keys_before;
     end if;
@@ -16375,7 +16442,7 @@ end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. known_keys: what hold_keys said of their policies, and of component, before the rows were locked. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
 
 -- supabase/schema/retention/rest_of_walk.sql
 
@@ -27807,7 +27874,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '09948a59b48955890c383742df73518bbfe1a279af07ce1ca3e8fe04be37cb87', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '22e1f9fda2b873efc3973e52be3457587190425807cd250af0eaac3afe6ba2df', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -27853,13 +27920,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
   health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
   held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades,
-  hold_children, hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post,
-  in_days, index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start,
-  intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, join_conditions, json_number, judge_key_query, keep_time, key_collation,
-  key_columns, key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked,
-  keys_by_role, keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations,
-  left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies,
+  hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days,
+  index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of,
+  is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states,
+  jobs, join_condition, join_conditions, json_number, judge_key_query, keep_time, key_collation, key_columns,
+  key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked, keys_by_role,
+  keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone,
+  level_rank, list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies,
   list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation,
   lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed,
   marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog,
@@ -27882,7 +27949,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings,
   refresh_way, refuse_key, reindex_leftovers, reindex_statement, related_policies, related_tables, release_default,
   released_row, remember_held, remove_health_threshold, remove_key_query, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, report_bloat, require_call,
+  remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, report_bloat, require_attached, require_call,
   require_checked_keys, require_few_due, require_health_checks, require_indexes, require_known_names,
   require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy,
   require_own_rows, require_ownership, require_partition_policies, require_period, require_reading_query,

@@ -232,7 +232,7 @@ describe('the rest of a walk by the index', () => {
       const [row] = await session`
         select s.step
         from nightshift.runs r, nightshift.retention_policies p,
-          nightshift.purge_slices(r, p, ${rows}, ${ms}, ${session.json(step)}) s
+          nightshift.purge_slices(r, p, '{}', ${rows}, ${ms}, ${session.json(step)}) s
         where r.status = 'running'`;
       step = row?.step;
     }

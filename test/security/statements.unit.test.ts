@@ -205,8 +205,13 @@ const safeHere: Record<string, Record<string, string>> = {
     position: 'a number',
   },
   'retention/find_released_rows.sql': { 'key.relation': 'a number' },
-  'retention/hold_cascades.sql': { relation: 'LOCK TABLE runs nothing' },
-  'retention/hold_keys.sql': { "array_to_string(names, ', only ')": 'several from trusted_names' },
+  'retention/hold_cascades.sql': {
+    "array_to_string(referencing, ', ')": 'LOCK TABLE runs nothing',
+  },
+  'retention/hold_keys.sql': {
+    locked: 'several from trusted_names',
+    looked_at: 'several from trusted_names',
+  },
   'retention/hold_table.sql': { name: 'LOCK TABLE runs nothing' },
   'retention/lock_rows.sql': { 'asked.relation': 'a number' },
   'retention/measure_leaves.sql': { leaf_name: 'one of several from trusted_names' },

@@ -11,13 +11,12 @@ declare
     join pg_catalog.pg_constraint k on k.oid = t.tgconstraint and k.contype = 'f' and k.confrelid = t.tgrelid
     where k.confdeltype in ('c', 'n', 'd')
   );
-  relation regclass;
 begin
-  foreach relation in array referencing loop
-    -- As Postgres is about to lock it. From here on nobody hangs a trigger there, which would have our rights.
-    execute format('lock table %s in row exclusive mode', relation);
-  end loop;
-  perform nightshift.trusted_names(referencing::oid[]);
+  if cardinality(referencing) > 0 then
+    -- As Postgres is about to lock them. From here on nobody hangs a trigger there, which would have our rights.
+    execute format('lock table %s in row exclusive mode', array_to_string(referencing, ', '));
+    perform nightshift.trusted_names(referencing::oid[]);
+  end if;
 end;
 $$;
 

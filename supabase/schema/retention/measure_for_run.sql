@@ -24,6 +24,7 @@ begin
       end);
     end if;
     if (backlog ->> 'dueRows')::bigint > 0 then
+      perform nightshift.require_attached(array(select k from nightshift.purge_keys(array[policy.relation::oid]) k));
       perform nightshift.require_replica_identity(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;
       if not nightshift.is_forced(run, policy.relation) then
         perform nightshift.require_referencing_indexes(m.member) from nightshift.policy_members(array[policy.relation::oid]) m;

@@ -1,9 +1,9 @@
 -- One batch of the purge: choose, lock, check again, delete, account for it. One call, one transaction.
 -- Why: a row may be restored, or gain a row that refers to it, at any moment up to the lock; a function may die at any
 --      moment after it. Choosing happens under the lock, and the ledger moves in the same transaction as the rows.
--- Locks: at run time ROW EXCLUSIVE on the purged table and on due tables that refer to it, waited for at most 0.5 s, and row
---        locks on due rows, waited for at most 20 ms. All less than deadlock_timeout, so that a migration that takes tables
---        in another order is not the one to fail: the purge gives way.
+-- Locks: at run time what hold_keys says, waited for at most 0.5 s and before any row, and row locks on due rows, waited for
+--        at most 20 ms. All less than deadlock_timeout, so that a migration that takes tables in another order is not the one
+--        to fail: the purge gives way.
 
 create or replace function nightshift.purge_batch(
   run_id uuid,
@@ -33,6 +33,8 @@ declare
   run nightshift.runs;
   scope oid[];
   component oid[];
+  keys nightshift.purge_key[];
+  known_keys nightshift.purge_key[];
   policy nightshift.retention_policies;
   dry boolean;
   step jsonb;
@@ -101,10 +103,11 @@ begin
   step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "rowsPassedOver": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
+  keys := nightshift.hold_keys(array(select policy.relation::oid union select unnest(component)), not dry);
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null, s.seeds into step, by_slices, seeds
-    from nightshift.purge_slices(run, policy, batch_rows, batch_ms, step) s;
+    from nightshift.purge_slices(run, policy, keys, batch_rows, batch_ms, step) s;
     run.progress := run.progress || jsonb_build_object(
       section, coalesce(run.progress -> section, '{}') || jsonb_build_object(policy.relation::text, step));
   end if;
@@ -114,10 +117,12 @@ begin
   elsif not by_slices then
     select n.step, n.seeds into step, seeds from nightshift.next_seeds(run, policy, step, batch_rows, not dry) n;
   end if;
-  select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows) r;
+  -- What waits may be of policies that are not of the circle any more.
+  known_keys := case when level is null then keys end;
+  select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows, known_keys) r;
   if not resolved.complete and nightshift.count_rows(seeds) = 1 then
     -- It cannot be made any smaller, so it may take all that a statement has time for.
-    select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows) r;
+    select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows, known_keys) r;
     if not resolved.complete then
       resolved.rows_to_delete := '{}';
       resolved.released := '{}';
@@ -153,6 +158,9 @@ begin
       step := run.progress #> array[section, policy.relation::text];
     end if;
   end if;
+  if cardinality(keys) > 0 then
+    perform nightshift.require_attached(keys);
+  end if;
   step := step || jsonb_build_object('batches', (step ->> 'batches')::bigint + 1);
   step := nightshift.record_batch(run, policy.relation, section, step, deleted);
   finished := step -> 'cursor' = 'null' and not exists (
@@ -181,4 +189,4 @@ end;
 $$;
 
 comment on function nightshift.purge_batch is
-  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. batch_ms: about how long a batch deletes where rows go slice by slice, default 200, 1000 at most. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 0.5 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached or a row moved meanwhile (repeat the call).';
+  'Purges the next batch of due rows of one table, about batch_rows of them, and commits (a dry run, and assess, count and delete nothing). A due row is locked (rows locked by others are passed over), checked again under the lock, and goes only when every row that refers to it goes with it; the rest count as blocked (or kept, where the policy says so) by foreign key, or as refused by trigger or constraint. closure_rows: how many rows more may go with a batch, and be released by it, to be decided at once, default 32 times batch_rows and at least 8,000; beyond, rows wait for those that refer to them, and one that takes 8 times as many is left undecided. batch_ms: about how long a batch deletes where rows go slice by slice, default 200, 1000 at most. assess: only ask whether the brake would refuse, in progress.assessments; what it says is the refusal, and the table then takes no further part in the run. Continues where the ledger says the last committed batch stopped. Returns {step: totals of this table in this run, done, refusal, rowsReached: how many due rows besides the batch had to be looked at, pressure: what read_pressure says of the time of the batch, null after the last one, durationMs}. statement_timeout 5 s, lock_timeout 0.5 s. Errors: NS404 policy gone or refused, NS409 lease lost, NS422 policy or trigger does not fit, NS410 cancelled or paused, NS428 more would go than max_fraction allows, NS425 a partition was detached, or is half detached, or a row moved meanwhile (repeat the call).';

@@ -1,6 +1,7 @@
 create or replace function nightshift.purge_slices(
   run nightshift.runs,
   policy nightshift.retention_policies,
+  keys nightshift.purge_key[],
   batch_rows integer,
   batch_ms integer,
   inout step jsonb,
@@ -19,7 +20,11 @@ declare
   leaf regclass;
   condition text;
   unreferenced text;
-  keys nightshift.purge_key[];
+  -- Each is locked with its indexes, and all sessions have room for a few thousand locks.
+  max_tables constant integer := 100;
+  child_tables constant oid[] := array(
+    select distinct r from unnest(keys) k cross join lateral nightshift.related_tables(k.referencing) r where k.role = 'child'
+  );
   with_children record;
   -- Blocks in a sweep, rows by the index: little enough for most tables; four slices later it can be much.
   first_size bigint;
@@ -55,9 +60,12 @@ begin
       perform nightshift.hold_table(leaf, 'for update');
       -- It may have been detached just before.
       exit when not exists (select from nightshift.covering_policy(leaf, array[policy.relation::oid]));
-      keys := nightshift.hold_children(policy.relation);
       select c.* into with_children from nightshift.children_of_slice(policy.relation, keys) c;
-      if keys is null or not with_children.is_tree or not nightshift.may_go_unseen(run, leaf, keys) then
+      if cardinality(child_tables) > max_tables or not with_children.is_tree or not nightshift.may_go_unseen(run, leaf, keys)
+        -- Until the partition and the tables of children were held, somebody may have added a key to one of them.
+        or (leaf <> policy.relation or cardinality(child_tables) > 0)
+          and keys <> array(select k from nightshift.purge_keys(array[policy.relation::oid]) k)
+      then
         cursor := cursor || '{"careful": true}';
         exit;
       end if;
@@ -146,4 +154,4 @@ end;
 $$;
 
 comment on function nightshift.purge_slices is
-  'Deletes due rows of a policy slice by slice after step.cursor, for about batch_ms, as long as they need no look at each (see may_go_unseen), and counts them in step. seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, may not go unseen, or one of them is in use.';
+  'Deletes due rows of a policy slice by slice after step.cursor, for about batch_ms, as long as they need no look at each (see may_go_unseen), and counts them in step. keys: those of the policy, held (hold_keys). seeds: rows between them that others refer to, locked, which have to be looked at after all; about batch_rows of them end the batch. deleted_rows is null when the next rows have to be chosen, locked and looked at: where they are sparse or in a small partition, may not go unseen, or one of them is in use.';

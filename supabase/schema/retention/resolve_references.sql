@@ -14,6 +14,7 @@ create or replace function nightshift.resolve_references(
   component oid[],
   locking boolean,
   max_rows integer,
+  known_keys nightshift.purge_key[] default null,
   out rows_to_delete nightshift.row_set[],
   out held nightshift.held_row[],
   out released nightshift.released_row[],
@@ -26,7 +27,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   policies constant oid[] := array(select distinct s.policy from unnest(seeds) s union select unnest(component));
-  keys nightshift.purge_key[] := nightshift.hold_keys(policies);
+  -- They are held since before the rows were chosen; only to a partition, somebody may have added a key until then.
+  keys nightshift.purge_key[] := case
+    when known_keys is null or exists (select from unnest(seeds) s where s.relation <> s.policy)
+      then nightshift.hold_keys(policies, locking, known_keys)
+    else known_keys
+  end;
   has_children constant boolean := exists (select from unnest(keys) k where k.role = 'child');
   has_releases constant boolean := exists (select from unnest(keys) k where k.role = 'release');
   others nightshift.row_set[];
@@ -46,6 +52,9 @@ begin
   released := '{}';
   complete := true;
   ahead := '{}';
+  if cardinality(seeds) = 0 then
+    return;
+  end if;
   if cardinality(component) > 0 or has_children then
     select r.* into reached, complete, ahead from nightshift.reach_rows(run, seeds, policies, keys, max_rows) r;
     rows_to_delete := reached;
@@ -65,7 +74,7 @@ begin
       rows_to_delete := seeds || locked;
       -- From here on nobody adds a key to one of these tables; somebody may have, until then.
       keys_before := keys;
-      keys := nightshift.hold_keys(policies, keys_before);
+      keys := nightshift.hold_keys(policies, locking, keys_before);
       -- A row that is changed while it is being locked is locked all the same, as what it is then, at another address.
       is_whole := nightshift.subtract_row_sets(others, locked) = '{}' and keys = keys_before;
     end if;
@@ -141,4 +150,4 @@ end;
 $$;
 
 comment on function nightshift.resolve_references is
-  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+  'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. known_keys: what hold_keys said of their policies, and of component, before the rows were locked. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';

@@ -13659,6 +13659,12 @@ declare
   -- Keys to where several lead, and what hangs below: only the first is followed.
   in_part oid[] := '{}';
   is_part boolean;
+  children constant oid[] := array(
+    select k.referencing::oid from nightshift.retention_keys k where k.policy = measure_references.policy.relation and k.role = 'child'
+  );
+  -- Keys whose rows may go along with what they hold, unless something else keeps that.
+  along oid[] := '{}';
+  may_go_along boolean;
   is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
@@ -13684,8 +13690,13 @@ begin
       ) else 10000 / greatest(nightshift.pages_of(tree.referencing), 1) end));
     continue when above is null or not tree.indexed and nightshift.is_large(tree.referencing);
     is_hold := tree.role in ('hold', 'keep');
-    goes := case when is_hold then '(' || nightshift.own_due_condition(tree.referencing, as_of) || ') is true' end;
-    max_looked_at := case when is_hold then 1000 else max_found end;
+    -- A row that holds may go itself: by a policy of its own, or as a child, like a reply with what it replies to.
+    may_go_along := is_hold and tree.referencing::oid = any(children);
+    goes := case when is_hold then '(' || nullif(concat_ws(' or ',
+      nightshift.own_due_condition(tree.referencing, as_of),
+      case when may_go_along then nightshift.child_condition(policy, tree.referencing, as_of) end
+    ), '') || ') is true' end;
+    max_looked_at := case when not is_hold then max_found when may_go_along then 100 else 1000 end;
     max_taken := case when is_hold then 1 else max_found end;
     -- Rows that nothing refers to are there as well, so that it is known how far a walk has come when it is ended. Of rows
     -- that hold one is enough, unless they are due themselves.
@@ -13713,6 +13724,9 @@ begin
   end loop;
 
   for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+    if tree.role in ('hold', 'keep') and tree.referencing::oid = any(children) then
+      along := along || tree.key;
+    end if;
     if tree.under = any(in_part) or (
       select count(*) > 1 from unnest(led_to) l(oid) where l.oid in (select nightshift.related_tables(tree.referenced))
     ) then
@@ -13741,8 +13755,9 @@ begin
       has_holders := true;
       held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
-      all_seen := all_seen and is_whole and not tree.own_policy and not is_part;
-      is_at_most := is_at_most or is_part;
+      may_go_along := sampled > 0 and tree.key = any(along);
+      all_seen := all_seen and is_whole and not tree.own_policy and not is_part and not may_go_along;
+      is_at_most := is_at_most or is_part or may_go_along;
       -- Each walk takes its share of what those before it left: it may have come less far than they did.
       if seen > held_before then
         going := going * (seen - (select count(*) from unnest(held) h where h <= seen)) / (seen - held_before);
@@ -13759,7 +13774,7 @@ begin
         when not tree.is_hold and going = 0 then 0
         when not tree.is_hold and seen > 0 then round(going * found_rows / seen)
       end,
-      'rowsExact', is_whole and not is_sample and not is_part and (tree.is_hold or all_seen),
+      'rowsExact', is_whole and not is_sample and not is_part and (tree.is_hold and tree.key <> all(along) or all_seen),
       'rowsInPart', is_part
     ));
   end loop;
@@ -27906,7 +27921,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5274c6c1f929a4d6d402fc1d0ba23ec395b088f2bbc9d8e08b1c910c6fdf966c', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '85c0d0f8445dd3d79c5c9f7f86ad8efdf2fd69d903c985900df9033255854721', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

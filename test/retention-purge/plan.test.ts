@@ -457,11 +457,42 @@ describe('a plan', () => {
     const dry = stepOf(await runPurge(db, { dryRun: true }), 'app.orders');
     expect(dry).toMatchObject({ rowsPurged: 4, rowsBlocked: 1 });
     expect(orders).toMatchObject({ goesAtMost: true, goesExact: false });
-    await db.sql`select nightshift.settle_reference('app.orders', 'app.items(later_id)', 'keep')`;
+    await db.sql`alter table app.items drop column later_id`;
     const [single] = await preview();
     expect(single?.keys?.some(({ rowsInPart }) => rowsInPart)).toBe(false);
     expect(single).toMatchObject({ goesAtMost: false, goesExact: true });
   });
+
+  it.each([
+    ['of replies', 'app.replies(post_id)', 'parent_id integer references app.replies'],
+    ['of the same posts', 'app.replies(post_id)', 'also_id integer references app.posts'],
+  ])(
+    'does not take a row %s that goes along for one that keeps what it refers to',
+    async (_, child, column) => {
+      await db.sql.unsafe(`
+      create table app.posts (id integer primary key, deleted_at timestamptz);
+      create table app.replies (id integer primary key, post_id integer not null references app.posts, ${column});
+      insert into app.posts select id, case when id <= 5 then ${due} end from generate_series(1, 10) id;
+      -- One that stays refers to what post 5 would take along, or to post 5 itself.
+      insert into app.replies select id, id from generate_series(1, 5) id;
+      insert into app.replies select 10 + id, id, id from generate_series(1, 4) id;
+      insert into app.replies values (20, 10, 5);
+      create index on app.posts (deleted_at);
+      create index on app.replies (post_id);
+      create index on app.replies (${column.split(' ')[0]});
+      select nightshift.add_retention_policy('app.posts', '30 days', max_fraction => 1, with_children => array['${child}'])`);
+      const [posts] = await preview();
+      expect(posts).toMatchObject({ goes: 4, goesExact: false, goesAtMost: true });
+      expect(posts?.keys?.find(({ role }) => role === 'hold')).toMatchObject({
+        rows: 1,
+        rowsExact: false,
+      });
+      expect(stepOf(await runPurge(db, { dryRun: true }), 'app.posts')).toMatchObject({
+        rowsPurged: 4,
+        rowsBlocked: 1,
+      });
+    },
+  );
 
   it('says that there was no time to follow the keys', async () => {
     await createOrders();

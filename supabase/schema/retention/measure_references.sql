@@ -53,6 +53,12 @@ declare
   -- Keys to where several lead, and what hangs below: only the first is followed.
   in_part oid[] := '{}';
   is_part boolean;
+  children constant oid[] := array(
+    select k.referencing::oid from nightshift.retention_keys k where k.policy = measure_references.policy.relation and k.role = 'child'
+  );
+  -- Keys whose rows may go along with what they hold, unless something else keeps that.
+  along oid[] := '{}';
+  may_go_along boolean;
   is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
@@ -78,8 +84,13 @@ begin
       ) else 10000 / greatest(nightshift.pages_of(tree.referencing), 1) end));
     continue when above is null or not tree.indexed and nightshift.is_large(tree.referencing);
     is_hold := tree.role in ('hold', 'keep');
-    goes := case when is_hold then '(' || nightshift.own_due_condition(tree.referencing, as_of) || ') is true' end;
-    max_looked_at := case when is_hold then 1000 else max_found end;
+    -- A row that holds may go itself: by a policy of its own, or as a child, like a reply with what it replies to.
+    may_go_along := is_hold and tree.referencing::oid = any(children);
+    goes := case when is_hold then '(' || nullif(concat_ws(' or ',
+      nightshift.own_due_condition(tree.referencing, as_of),
+      case when may_go_along then nightshift.child_condition(policy, tree.referencing, as_of) end
+    ), '') || ') is true' end;
+    max_looked_at := case when not is_hold then max_found when may_go_along then 100 else 1000 end;
     max_taken := case when is_hold then 1 else max_found end;
     -- Rows that nothing refers to are there as well, so that it is known how far a walk has come when it is ended. Of rows
     -- that hold one is enough, unless they are due themselves.
@@ -107,6 +118,9 @@ begin
   end loop;
 
   for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+    if tree.role in ('hold', 'keep') and tree.referencing::oid = any(children) then
+      along := along || tree.key;
+    end if;
     if tree.under = any(in_part) or (
       select count(*) > 1 from unnest(led_to) l(oid) where l.oid in (select nightshift.related_tables(tree.referenced))
     ) then
@@ -135,8 +149,9 @@ begin
       has_holders := true;
       held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
-      all_seen := all_seen and is_whole and not tree.own_policy and not is_part;
-      is_at_most := is_at_most or is_part;
+      may_go_along := sampled > 0 and tree.key = any(along);
+      all_seen := all_seen and is_whole and not tree.own_policy and not is_part and not may_go_along;
+      is_at_most := is_at_most or is_part or may_go_along;
       -- Each walk takes its share of what those before it left: it may have come less far than they did.
       if seen > held_before then
         going := going * (seen - (select count(*) from unnest(held) h where h <= seen)) / (seen - held_before);
@@ -153,7 +168,7 @@ begin
         when not tree.is_hold and going = 0 then 0
         when not tree.is_hold and seen > 0 then round(going * found_rows / seen)
       end,
-      'rowsExact', is_whole and not is_sample and not is_part and (tree.is_hold or all_seen),
+      'rowsExact', is_whole and not is_sample and not is_part and (tree.is_hold and tree.key <> all(along) or all_seen),
       'rowsInPart', is_part
     ));
   end loop;

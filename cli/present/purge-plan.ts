@@ -1,7 +1,8 @@
 import type { PlannedKey, PlannedPolicy } from '../../functions/retention-purge/schema.ts';
 import { styleText } from '../printable.ts';
 import { Tree } from '../tree.ts';
-import { count, note, pointToWarnings, say, showFix, wrapped } from '../ui.ts';
+import { count, note, pointToWarnings, say, wrapped } from '../ui.ts';
+import { onCommandLine } from '../words.ts';
 
 /** Who refers to the rows of each policy, as a tree, and below it what is to be done about those that hold rows. */
 export function showPlan(policies: PlannedPolicy[]): void {
@@ -10,29 +11,58 @@ export function showPlan(policies: PlannedPolicy[]): void {
     return;
   }
   for (const policy of policies) console.log(`${treeOf(policy)}`);
-  for (const policy of policies) explain(policy);
+  const said = new Set<string>();
+  for (const policy of policies) explain(policy, said);
   pointToWarnings(policies.flatMap(({ warnings }) => warnings));
   const figures = policies.flatMap(({ goesExact, keys }) => [
     goesExact,
     ...keys.map(({ rowsExact }) => rowsExact),
   ]);
   if (figures.includes(false)) note('~ is an estimate, ? not known; a dry run counts exactly.');
+  explainTime(policies);
 }
+
+/** The time of a plan is short, and each policy has its share of it. */
+function explainTime(policies: PlannedPolicy[]): void {
+  const unseen = policies.filter(isUnseen).map(({ relation }) => relation);
+  if (unseen.length === 0 && !policies.some(({ outOfTime }) => outOfTime)) return;
+  const untouched = unseen.length > 0 ? ` Not looked at: ${unseen.join(', ')}.` : '';
+  say(
+    styleText(
+      'yellow',
+      `Time ran out before all was counted: the database is busy, or there is much to look at.${untouched} Ask again later, or take a dry run, which has the time.`,
+    ),
+  );
+}
+
+/** Nothing is wrong with such a policy. */
+const isUnseen = ({ problem }: PlannedPolicy) => problem?.code === 'NS424';
 
 function treeOf(policy: PlannedPolicy): Tree {
   const tree = new Tree(`${styleText('bold', policy.relation)}: ${fateOf(policy)}`);
   const nodes = new Map<string | null, Tree>([[null, tree]]);
   /** What cannot be followed without an index, by the keys below. */
   const unindexed = new Map<string, string>();
+  /** The first key that leads to the rows of a table, below which is shown who refers to them. */
+  const waysTo = new Map([[policy.relation, '']]);
+  const names = new Map<string | null, string>(policy.keys.map((each) => [each.key, nameOf(each)]));
+  /** Of what was counted by one way of several: by which. */
+  const inPart = new Map<string | null, string>();
   for (const key of policy.keys) {
-    const name = `${key.table}(${key.columns})`;
+    const name = nameOf(key);
     const above = key.under === null ? undefined : unindexed.get(key.under);
     const missing = key.createIndex
       ? `, ${styleText('red', 'no index')}`
       : key.rows === null && above
         ? `, not known without an index for ${above}`
         : '';
-    const node = new Tree(`${name}: ${fateOfKey(key, policy.goesAtMost)}${missing}`);
+    const first = key.role === 'child' ? waysTo.get(key.table) : undefined;
+    if (key.role === 'child' && first === undefined) waysTo.set(key.table, name);
+    const also = first && key.rows !== 0 ? `, some of them counted at ${first} as well` : '';
+    const way = inPart.get(key.under) ?? names.get(key.under) ?? 'the due rows';
+    if (key.rowsInPart) inPart.set(key.key, way);
+    const alone = key.rowsInPart && key.rows ? `, by ${way} alone` : '';
+    const node = new Tree(`${name}: ${fateOfKey(key, policy.goesAtMost)}${missing}${also}${alone}`);
     (nodes.get(key.under) ?? tree).add(node);
     nodes.set(key.key, node);
     if (key.createIndex) unindexed.set(key.key, name);
@@ -41,9 +71,12 @@ function treeOf(policy: PlannedPolicy): Tree {
   return tree;
 }
 
+const nameOf = ({ table, columns }: PlannedKey) => `${table}(${columns})`;
+
 function fateOf(policy: PlannedPolicy): string {
   const { enabled, problem, goes, goesExact, goesAtMost, dueRows = 0, dueRowsExact } = policy;
   if (!enabled) return styleText('yellow', 'off');
+  if (isUnseen(policy)) return styleText('yellow', 'not looked at');
   if (problem || goes === undefined) return styleText('red', 'cannot be purged');
   if (dueRows === 0) return 'none is due';
   const some = `${goesAtMost ? 'at most ' : ''}${count(goes, goesExact && dueRowsExact)} go`;
@@ -66,18 +99,34 @@ function fateOfKey({ role, rows, rowsExact, ownPolicy }: PlannedKey, atMost: boo
   }
 }
 
-function explain({ relation, problem, warnings, keys }: PlannedPolicy): void {
-  if (problem) console.log(wrapped(styleText('red', `${relation}: ${problem.message}`)));
-  const said = warnings.join('\n');
+/** `said`: the calls above, of which one may mend several things. */
+function explain(policy: PlannedPolicy, said: Set<string>): void {
+  const { relation, problem, warnings, keys } = policy;
+  if (problem && !isUnseen(policy))
+    console.log(wrapped(styleText('red', `${relation}: ${problem.message}`)));
+  const warned = warnings.join('\n');
   for (const { createIndex } of keys) {
-    if (!createIndex || said.includes(createIndex)) continue;
+    if (!createIndex || warned.includes(createIndex)) continue;
     console.log(
       wrapped(styleText('yellow', `${relation}: an index is missing. Fix: ${createIndex}`)),
     );
   }
-  for (const { table, role, rows, ownPolicy, fix } of keys) {
-    if (role !== 'hold' || rows === 0 || ownPolicy || !fix) continue;
-    console.log(`${table} keeps rows of ${relation}:`);
-    showFix(fix, '  ');
+  const fixes = keys.flatMap(({ role, rows, ownPolicy, fix }) =>
+    role === 'hold' && rows !== 0 && !ownPolicy && fix ? [fix] : [],
+  );
+  /** The calls, by what each offers as another way. */
+  const calls = new Map<string, string[]>();
+  for (const fix of fixes) {
+    const [call = '', otherWay = ''] = fix.split(' -- ').map(onCommandLine);
+    if (!said.has(call)) calls.set(otherWay, [...(calls.get(otherWay) ?? []), call]);
+    said.add(call);
+  }
+  if (calls.size === 0) return;
+  console.log(
+    wrapped(`${relation}: what keeps rows is settled one foreign key a call, in any order:`),
+  );
+  for (const [otherWay, alike] of calls) {
+    for (const call of alike) console.log(wrapped(styleText('cyan', call), '  '));
+    if (otherWay) note(wrapped(otherWay, '  -- '));
   }
 }

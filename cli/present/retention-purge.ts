@@ -93,20 +93,35 @@ function showReport(report: PurgeReport): void {
     say('No enabled policy, so there was nothing to do.');
     return;
   }
+  // What is left after a dry run says nothing: all is still there.
+  const undecided = report.dryRun || report.steps.some(({ rowsUndecided }) => rowsUndecided > 0);
   const rows = report.steps.map((step) => [
     step.relation,
     counted(step.dueRows, step.dueRowsExact),
     count(step.rowsPurged),
     count(childrenOf(step)),
-    count(step.rowsBlocked + step.rowsKept + step.rowsRefused + step.rowsUndecided),
-    report.dryRun ? '-' : counted(step.rowsLeft, step.rowsLeftExact),
+    count(step.rowsBlocked + step.rowsKept + step.rowsRefused),
+    ...(undecided ? [count(step.rowsUndecided)] : []),
+    ...(report.dryRun ? [] : [counted(step.rowsLeft, step.rowsLeftExact)]),
     age(step.durationMs / 1000),
     coloured(step.status),
   ]);
   const purged = report.dryRun ? 'would go' : 'purged';
-  const head = ['table', 'due', purged, 'children', 'stay', 'left', 'took', 'status'];
-  console.log(table(head, rows, [1, 2, 3, 4, 5], ['took', 'children', 'due']));
-  for (const step of report.steps) explainStep(step, report);
+  const head = [
+    'table',
+    'due',
+    purged,
+    'children',
+    'stay',
+    ...(undecided ? ['undecided'] : []),
+    ...(report.dryRun ? [] : ['left']),
+    'took',
+    'status',
+  ];
+  const figures = head.slice(1, -2).map((_, n) => n + 1);
+  console.log(table(head, rows, figures, ['took', 'children', 'due']));
+  const said = new Set<string>();
+  for (const step of report.steps) explainStep(step, report, said);
   pointToWarnings(report.steps.flatMap(({ warnings }) => warnings));
   for (const relation of report.disabled) note(`${relation}: policy is switched off`);
 }
@@ -120,13 +135,22 @@ function childrenOf({ children }: PurgeStep): number {
   return Object.values(children).reduce((sum, rows) => sum + rows, 0);
 }
 
-function explainStep(step: PurgeStep, { dryRun }: PurgeReport): void {
+/** `said`: the calls above, of which one may mend several things. */
+function explainStep(step: PurgeStep, { dryRun }: PurgeReport, said: Set<string>): void {
   const stay = step.rowsBlocked + step.rowsRefused;
   if (step.reason) say(`${step.relation}: ${step.reason}`);
-  else if (stay > 0) note(`${step.relation}: ${count(stay)} would stay`);
+  if (dryRun && stay > 0) note(`${step.relation}: ${count(stay)} would stay`);
+  if (dryRun && step.rowsUndecided > 0) {
+    note(
+      `${step.relation}: ${count(step.rowsUndecided)} not decided: more rows refer to them than a run looks at in one batch, and it leaves them`,
+    );
+  }
   const showFixOf = (subject: string) => {
     for (const { fix } of step.fixes.filter((found) => found.subject === subject)) {
-      showFix(fix, '    ');
+      const [call = ''] = fix.split(' -- ');
+      if (said.has(call)) note('    Fix: the call above, which is made once');
+      else showFix(fix, '    ');
+      said.add(call);
     }
   };
   for (const [key, rows] of Object.entries(step.blockedBy)) {

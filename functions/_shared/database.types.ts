@@ -1464,7 +1464,7 @@ export type Database = {
         Returns: string
       }
       call_for_role: {
-        Args: { key: unknown; named_keys: Json; policy: unknown; role: string }
+        Args: { key: unknown; policy: unknown; role: string }
         Returns: string
       }
       called_functions: {
@@ -2260,7 +2260,6 @@ export type Database = {
         }
         Returns: unknown[]
       }
-      find_key: { Args: { entry: string; policy: unknown }; Returns: unknown }
       find_key_query: {
         Args: { name: string }
         Returns: {
@@ -2275,6 +2274,10 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         }
+      }
+      find_keys: {
+        Args: { entry: string; policy: unknown }
+        Returns: unknown[]
       }
       find_moved_rows: {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
@@ -3208,7 +3211,6 @@ export type Database = {
         Args: { key_names: unknown[]; keys: Json; relation: unknown }
         Returns: Json
       }
-      keys_by_role: { Args: { policy: unknown }; Returns: Json }
       keys_in_words: { Args: { policy: unknown; role: string }; Returns: Json }
       keys_to_parents: {
         Args: { relation: unknown }
@@ -4135,6 +4137,7 @@ export type Database = {
         Args: { example: string; name: string; period: string }
         Returns: undefined
       }
+      require_reached_keys: { Args: { policy: unknown }; Returns: undefined }
       require_reading_query: { Args: { query: string }; Returns: undefined }
       require_real_run: {
         Args: {
@@ -4358,11 +4361,12 @@ export type Database = {
           isSetofReturn: true
         }
       }
-      settle_key: {
-        Args: { key: unknown; named_keys: Json; policy: unknown }
-        Returns: string
-      }
+      settle_key: { Args: { key: unknown; policy: unknown }; Returns: string }
       settle_owner: { Args: Record<PropertyKey, never>; Returns: undefined }
+      settle_reference: {
+        Args: { reference: string; relation: unknown; role: string }
+        Returns: Json
+      }
       settle_users: { Args: Record<PropertyKey, never>; Returns: undefined }
       shows_only: {
         Args: {
@@ -4507,6 +4511,7 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
+      stuck_column: { Args: { key: unknown }; Returns: unknown }
       subtract_held: {
         Args: {
           held: Database["nightshift"]["CompositeTypes"]["held_row"][]

@@ -1,7 +1,9 @@
 import { NightshiftError, nothingDone } from '../_shared/errors.ts';
+import { count } from '../_shared/figures.ts';
 import type { Metrics } from '../_shared/metrics.ts';
 import { fixesOf } from './fixes.ts';
 import type { Pauses } from './pace.ts';
+import { rowsAhead } from './rules.ts';
 import {
   type Backlog,
   type MeasuredTable,
@@ -46,9 +48,16 @@ export function stepOf(
   const counted = after !== undefined || dryRun;
   const interrupted = outOfTime && stopped !== undefined;
   const reason =
-    error || (dryRun && !interrupted)
+    error || (dryRun && !outOfTime)
       ? undefined
-      : reasonLeft(rowsLeft, totals, { outOfTime, stopped, counted, dryRun });
+      : reasonLeft(rowsLeft, totals, {
+          outOfTime,
+          stopped,
+          counted,
+          dryRun,
+          unseen: before ? rowsAhead(before, totals) : 0,
+          unseenExact: before?.dueRowsExact ?? false,
+        });
   const step = {
     relation: policy.relation,
     dropAfter: policy.dropAfter,
@@ -84,8 +93,12 @@ export function stepOf(
   const others = dryRun ? 0 : rowsLeft - accountedFor;
   return {
     ...step,
-    fixes: fixesOf(keys, step, { outOfTime: outOfTime && !interrupted, counted, others }),
-    status: interrupted ? 'partial' : statusOf(step, dryRun),
+    fixes: fixesOf(keys, step, {
+      outOfTime: outOfTime && !interrupted && !dryRun,
+      counted,
+      others,
+    }),
+    status: interrupted || (dryRun && outOfTime) ? 'partial' : statusOf(step, dryRun),
   };
 }
 
@@ -97,10 +110,23 @@ function reasonLeft(
     stopped = 'time ran out',
     counted,
     dryRun,
-  }: { outOfTime: boolean; stopped: string | undefined; counted: boolean; dryRun: boolean },
+    unseen,
+    unseenExact,
+  }: {
+    outOfTime: boolean;
+    stopped: string | undefined;
+    counted: boolean;
+    dryRun: boolean;
+    /** How many rows it did not come to; fewer where some went along with rows of other tables. */
+    unseen: number;
+    unseenExact: boolean;
+  },
 ): string | undefined {
-  if (outOfTime)
-    return `${stopped}; the next ${dryRun ? 'dry run begins anew' : 'run goes on from here'}`;
+  if (outOfTime) {
+    const rest =
+      unseen > 0 ? `, with at most ${count(unseen, unseenExact)} due rows not looked at` : '';
+    return `${stopped}${rest}; the next ${dryRun ? 'dry run begins anew' : 'run goes on from here'}`;
+  }
   if (!counted) return 'what is left could not be counted in time';
   if (rowsLeft === 0) return undefined;
   const others = rowsLeft - rowsBlocked - rowsRefused - rowsUndecided;

@@ -107,6 +107,8 @@ const plannedKey = z.object({
   /** Rows that go along or are released, or due rows that are held; null where that cannot be known quickly. */
   rows: z.number().nullable(),
   rowsExact: z.boolean(),
+  /** Whether there may be more: several keys lead to what it refers to, and only the one it hangs under was followed. */
+  rowsInPart: z.boolean().default(false),
   /** The statement that makes the missing index. */
   createIndex: z.string().nullable(),
   fix: z.string().nullable(),
@@ -119,8 +121,10 @@ export const plannedPolicies = z.array(
     /** Due rows that nobody holds; missing when the policy is off or has a problem. */
     goes: z.number().optional(),
     goesExact: z.boolean().default(false),
-    /** Whether it can be fewer, because a key that may hold rows could not be looked at quickly. */
+    /** Whether it can be fewer, because a key that may hold rows could not be looked at quickly, or in all ways that lead to it. */
     goesAtMost: z.boolean().default(false),
+    /** Whether there was no time to follow all keys. */
+    outOfTime: z.boolean().default(false),
     keys: z.array(plannedKey).default([]),
   }),
 );

@@ -10261,25 +10261,17 @@ comment on function nightshift.brake is
 
 -- supabase/schema/retention/call_for_role.sql
 
-create or replace function nightshift.call_for_role(policy regclass, key oid, role text, named_keys jsonb)
+create or replace function nightshift.call_for_role(policy regclass, key oid, role text)
 returns text
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- What is given replaces what there is, so the call repeats that.
-  select format('select nightshift.alter_retention_policy(%L, %s => array[%s]);', policy,
-    case call_for_role.role when 'child' then 'with_children' else call_for_role.role end,
-    string_agg(quote_literal(e.entry), ', ' order by e.entry))
-  from (
-    select jsonb_array_elements_text(named_keys -> call_for_role.role)
-    union
-    select nightshift.key_in_words(call_for_role.key)
-  ) e(entry);
+  select format('select nightshift.settle_reference(%L, %L, %L);', policy, nightshift.key_in_words(key), role);
 $$;
 
 comment on function nightshift.call_for_role is
-  'The call that gives a foreign key a role in a policy (child, release or keep) and leaves the others as they are: those of named_keys (see keys_by_role).';
+  'The call that settles a foreign key of a policy as with_children, release or keep.';
 
 -- supabase/schema/retention/check_purgeable.sql
 
@@ -10358,7 +10350,7 @@ declare
   caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
   stuck name;
 begin
-  select c.conrelid::regclass as referencing, c.confdeltype as action, c.conkey, nullif(c.confdelsetcols, '{}') as set_columns
+  select c.conrelid::regclass as referencing, c.confdeltype as action
   into named
   from pg_catalog.pg_constraint c where c.oid = key;
   if named.action not in ('n', 'd') then
@@ -10376,14 +10368,8 @@ begin
   end if;
   perform nightshift.require_trusted(array[named.referencing::oid]);
   perform nightshift.require_no_rule(array(select nightshift.partitions_below(named.referencing)), 'UPDATE');
-  select a.attname into stuck
-  from pg_catalog.pg_attribute a
-  left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-  where a.attrelid = named.referencing and a.attnotnull
-    and a.attnum = any(coalesce(named.set_columns, named.conkey))
-    and (named.action = 'n' or d.oid is null)
-  limit 1;
-  if found then
+  stuck := nightshift.stuck_column(key);
+  if stuck is not null then
     raise exception using
       errcode = 'NS422',
       message = format('%I of %s cannot be null, so its reference cannot be released', stuck, named.referencing),
@@ -10976,7 +10962,7 @@ declare
   entries text[];
   left_over text[];
   entry text;
-  found_key record;
+  named oid[];
   found_keys oid[];
 begin
   -- Children first: the other two may name what refers to them.
@@ -10994,11 +10980,11 @@ begin
       left_over := '{}';
       found_keys := '{}';
       foreach entry in array entries loop
-        select k.* into found_key from nightshift.find_key(policy, entry) k;
-        if found_key.key is null then
+        named := nightshift.find_keys(policy, entry);
+        if cardinality(named) = 0 then
           left_over := left_over || entry;
         else
-          found_keys := found_keys || found_key.key;
+          found_keys := found_keys || named;
         end if;
       end loop;
       perform nightshift.add_key(policy, k, given.role) from unnest(found_keys) k;
@@ -11008,21 +10994,7 @@ begin
       entries := left_over;
     end loop;
   end loop;
-  -- Taken back, a child may leave others that refer to nothing of the policy any more.
-  select k.referencing into found_key
-  from nightshift.retention_keys k
-  where k.policy = declare_keys.policy
-    and not exists (
-      select from nightshift.purge_keys(array[declare_keys.policy::oid]) p
-      where p.referencing = k.referencing and p.role = k.role
-    )
-  limit 1;
-  if found then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', found_key.referencing, policy),
-      hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more.';
-  end if;
+  perform nightshift.require_reached_keys(policy);
 end;
 $$;
 
@@ -11436,7 +11408,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return coalesce((
-    select jsonb_agg(k.entry - array['columns', 'under', 'role', 'ownPolicy', 'createIndex'] order by k.place)
+    select jsonb_agg(k.entry - array['columns', 'under', 'role', 'ownPolicy', 'rowsInPart', 'createIndex'] order by k.place)
     from jsonb_array_elements(nightshift.measure_references(
       policy, (nightshift.measure_backlog(policy, now()) ->> 'dueRows')::bigint, now(), 1000
     ) -> 'keys') with ordinality k(entry, place)
@@ -11460,12 +11432,10 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  named_keys constant jsonb := nightshift.keys_by_role(policy);
 begin
   return coalesce((
     select jsonb_agg(jsonb_build_object(
-      'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(describe_holding_keys.policy, t.key, named_keys),
+      'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(describe_holding_keys.policy, t.key),
       'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
         select from nightshift.related_policies(t.referencing) p where p.relation::oid = any(scope)
       )
@@ -11761,9 +11731,10 @@ $$;
 
 comment on function nightshift.find_due_among is 'Those of tids that a policy of the run says are due, with a marker after newer_than.';
 
--- supabase/schema/retention/find_key.sql
+-- supabase/schema/retention/find_keys.sql
 
-create or replace function nightshift.find_key(policy regclass, entry text, out key oid)
+create or replace function nightshift.find_keys(policy regclass, entry text)
+returns oid[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -11784,8 +11755,8 @@ begin
       message = format('There is no table %s', coalesce(entry, 'null')),
       detail = coalesce(
         (
-          select format('What refers to rows of the policy of %s: %s.', find_key.policy, string_agg(distinct nightshift.key_in_words(k.key), ', '))
-          from nightshift.purge_keys(array[find_key.policy::oid]) k
+          select format('What refers to rows of the policy of %s: %s.', find_keys.policy, string_agg(distinct nightshift.key_in_words(k.key), ', '))
+          from nightshift.purge_keys(array[find_keys.policy::oid]) k
           having count(*) > 0
         ),
         format('Nothing refers to rows of the policy of %s.', policy)
@@ -11802,7 +11773,8 @@ begin
       end
     order by k.key
   );
-  if cardinality(fitting) > 1 then
+  -- Several with the same columns are all meant: nothing tells them apart, and each of them holds the row.
+  if columns is null and cardinality(fitting) > 1 then
     raise exception using
       errcode = 'NS422',
       message = format('%s refers to rows of the policy of %s in several ways', named, policy),
@@ -11810,12 +11782,12 @@ begin
         select string_agg(format('%L', nightshift.key_in_words(f)), ', ') from unnest(fitting) f
       );
   end if;
-  key := fitting[1];
+  return fitting;
 end;
 $$;
 
-comment on function nightshift.find_key is
-  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children; null when there is none. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
+comment on function nightshift.find_keys is
+  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children: none where there is none, several only where they have the same columns. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
 
 -- supabase/schema/retention/find_moved_rows.sql
 
@@ -12880,24 +12852,6 @@ $$;
 comment on function nightshift.key_joins is
   'For each of these foreign keys: how to name both of its tables after FROM (see scan_of), which leaves they have, and on which condition their rows belong together (see join_conditions). Errors: NS404, NS422 (see trusted_name, trusted_operator).';
 
--- supabase/schema/retention/keys_by_role.sql
-
-create or replace function nightshift.keys_by_role(policy regclass)
-returns jsonb
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select jsonb_object_agg(r.role, nightshift.keys_in_words(keys_by_role.policy, r.role))
-    from (values ('child'), ('release'), ('keep')) r(role)
-  );
-end;
-$$;
-
-comment on function nightshift.keys_by_role is 'What keys_in_words says of each role in a policy: {child, release, keep}.';
-
 -- supabase/schema/retention/keys_in_words.sql
 
 create or replace function nightshift.keys_in_words(policy regclass, role text)
@@ -12910,7 +12864,8 @@ begin
   return (
     select coalesce(jsonb_agg(w.key order by w.key), '[]')
     from (
-      select coalesce(nightshift.key_in_words(c.oid), format('%s (constraint %I is gone)', k.referencing, k.constraint_name))
+      -- Several with the same columns have one name.
+      select distinct coalesce(nightshift.key_in_words(c.oid), format('%s (constraint %I is gone)', k.referencing, k.constraint_name))
       from nightshift.retention_keys k
       left join pg_catalog.pg_constraint c on c.conrelid = k.referencing and c.conname = k.constraint_name and c.contype = 'f'
       where k.policy = keys_in_words.policy and k.role = keys_in_words.role
@@ -13703,7 +13658,18 @@ declare
   going numeric;
   has_holders boolean := false;
   is_at_most boolean := false;
-  named_keys constant jsonb := nightshift.keys_by_role(policy.relation);
+  out_of_time boolean := false;
+  -- Where rows go, once for each key that leads there.
+  led_to oid[] := array[policy.relation::oid];
+  -- Keys to where several lead, and what hangs below: only the first is followed.
+  in_part oid[] := '{}';
+  is_part boolean;
+  children constant oid[] := array(
+    select k.referencing::oid from nightshift.retention_keys k where k.policy = measure_references.policy.relation and k.role = 'child'
+  );
+  -- Keys whose rows may go along with what they hold, unless something else keeps that.
+  along oid[] := '{}';
+  may_go_along boolean;
   is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
@@ -13717,6 +13683,9 @@ begin
   going := due_rows;
 
   for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+    if tree.role = 'child' then
+      led_to := led_to || tree.referencing::oid;
+    end if;
     above := case when tree.under is null
       then 'select s.n, s.relation, s.tid from unnest($1, $2) with ordinality s(relation, tid, n) where s.n <> all($3)'
       else sources ->> tree.under::text end;
@@ -13726,8 +13695,13 @@ begin
       ) else 10000 / greatest(nightshift.pages_of(tree.referencing), 1) end));
     continue when above is null or not tree.indexed and nightshift.is_large(tree.referencing);
     is_hold := tree.role in ('hold', 'keep');
-    goes := case when is_hold then '(' || nightshift.own_due_condition(tree.referencing, as_of) || ') is true' end;
-    max_looked_at := case when is_hold then 1000 else max_found end;
+    -- A row that holds may go itself: by a policy of its own, or as a child, like a reply with what it replies to.
+    may_go_along := is_hold and tree.referencing::oid = any(children);
+    goes := case when is_hold then '(' || nullif(concat_ws(' or ',
+      nightshift.own_due_condition(tree.referencing, as_of),
+      case when may_go_along then nightshift.child_condition(policy, tree.referencing, as_of) end
+    ), '') || ') is true' end;
+    max_looked_at := case when not is_hold then max_found when may_go_along then 100 else 1000 end;
     max_taken := case when is_hold then 1 else max_found end;
     -- Rows that nothing refers to are there as well, so that it is known how far a walk has come when it is ended. Of rows
     -- that hold one is enough, unless they are due themselves.
@@ -13754,6 +13728,17 @@ begin
     end if;
   end loop;
 
+  for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+    if tree.role in ('hold', 'keep') and tree.referencing::oid = any(children) then
+      along := along || tree.key;
+    end if;
+    if tree.under = any(in_part) or (
+      select count(*) > 1 from unnest(led_to) l(oid) where l.oid in (select nightshift.related_tables(tree.referenced))
+    ) then
+      in_part := in_part || tree.key;
+    end if;
+  end loop;
+
   -- Who holds rows comes first: children go only with rows that nobody holds.
   for tree in
     select t.*, t.role in ('hold', 'keep') as is_hold
@@ -13762,6 +13747,8 @@ begin
   loop
     walk := walks ->> tree.key::text;
     is_whole := walk is not null and clock_timestamp() < stop_at;
+    out_of_time := out_of_time or walk is not null and not is_whole;
+    is_part := sampled > 0 and tree.key = any(in_part);
     seen := 0;
     if is_whole then
       execute walk into numbers, found_rows, is_whole, last_number
@@ -13773,7 +13760,9 @@ begin
       has_holders := true;
       held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
-      all_seen := all_seen and is_whole and not tree.own_policy;
+      may_go_along := sampled > 0 and tree.key = any(along);
+      all_seen := all_seen and is_whole and not tree.own_policy and not is_part and not may_go_along;
+      is_at_most := is_at_most or is_part or may_go_along;
       -- Each walk takes its share of what those before it left: it may have come less far than they did.
       if seen > held_before then
         going := going * (seen - (select count(*) from unnest(held) h where h <= seen)) / (seen - held_before);
@@ -13790,7 +13779,8 @@ begin
         when not tree.is_hold and going = 0 then 0
         when not tree.is_hold and seen > 0 then round(going * found_rows / seen)
       end,
-      'rowsExact', is_whole and not is_sample and (tree.is_hold or all_seen)
+      'rowsExact', is_whole and not is_sample and not is_part and (tree.is_hold and tree.key <> all(along) or all_seen),
+      'rowsInPart', is_part
     ));
   end loop;
 
@@ -13799,6 +13789,7 @@ begin
     -- As exact as due_rows.
     'goesExact', all_seen or not has_holders,
     'goesAtMost', is_at_most and going > 0,
+    'outOfTime', out_of_time,
     'keys', coalesce((
       select jsonb_agg(jsonb_build_object(
         'key', t.name,
@@ -13808,7 +13799,7 @@ begin
         'role', t.role,
         'ownPolicy', t.own_policy,
         'createIndex', case when not t.indexed then nightshift.index_for_key(t.key) end,
-        'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key, named_keys) end
+        'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key) end
       ) || (keys -> t.key::text) order by t.place)
       from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
       left join nightshift.reference_tree(policy.relation) u on u.key = t.under
@@ -13818,7 +13809,7 @@ end;
 $$;
 
 comment on function nightshift.measure_references is
-  'What would become of due_rows of a policy, estimated from at most 500 of them: goes, how many nobody holds, and goesAtMost, whether it can be fewer because there was a key that could not be looked at; keys, each foreign key of reference_tree with what the policy says of it (child, release, keep, hold), rows (how many due rows it holds, or how many rows that refer go along or are released; null where that cannot be known quickly), createIndex and fix where there is something to do. The Exact flags say what is no estimate. No large table is read, and nothing more is counted once budget_ms is over.';
+  'What would become of due_rows of a policy, estimated from at most 500 of them: goes, how many nobody holds, goesAtMost, whether it can be fewer because there was a key that could not be looked at, or not in all ways that lead to it, and outOfTime, whether that was for want of time; keys, each foreign key of reference_tree with what the policy says of it (child, release, keep, hold), rows (how many due rows it holds, or how many rows that refer go along or are released; null where that cannot be known quickly), rowsInPart (there may be more: several keys lead to what it refers to, and only the one it hangs under was followed), createIndex and fix where there is something to do. The Exact flags say what is no estimate. No large table is read, and nothing more is counted once budget_ms is over.';
 
 -- supabase/schema/retention/measure_retention_backlog.sql
 
@@ -16183,6 +16174,37 @@ $$;
 comment on function nightshift.require_own_rows is
   'Raises NS422, with the fix in the hint, when a partition of a table is a foreign table.';
 
+-- supabase/schema/retention/require_reached_keys.sql
+
+create or replace function nightshift.require_reached_keys(policy regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  stray record;
+begin
+  select k.referencing into stray
+  from nightshift.retention_keys k
+  where k.policy = require_reached_keys.policy
+    and not exists (
+      select from nightshift.purge_keys(array[require_reached_keys.policy::oid]) p
+      where p.referencing = k.referencing and p.role = k.role
+    )
+  limit 1;
+  if found then
+    raise exception using
+      errcode = 'NS422',
+      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', stray.referencing, policy),
+      hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more; or begin with those, and settle each of their references as hold.';
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_reached_keys is
+  'Raises NS422, with the fix in the hint, when a policy speaks of a table that refers to none of its rows any more: a child that was taken back may leave others that referred to it.';
+
 -- supabase/schema/retention/require_referencing_indexes.sql
 
 create or replace function nightshift.require_referencing_indexes(relation regclass)
@@ -16657,19 +16679,18 @@ comment on function nightshift.sets_to_remember is
 
 -- supabase/schema/retention/settle_key.sql
 
-create or replace function nightshift.settle_key(policy regclass, key oid, named_keys jsonb)
+create or replace function nightshift.settle_key(policy regclass, key oid)
 returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  declared nightshift.retention_policies;
   own nightshift.retention_policies;
   named record;
   role text;
-  keep text;
-  with_children text;
+  marked record;
+  may_be_released boolean;
   as_declared text;
 begin
   select c.conrelid::regclass as referencing, c.conname, c.confdeltype as action, nightshift.retired_in_words(c.conrelid) as retired
@@ -16682,13 +16703,12 @@ begin
   elsif role is not null then
     return format('Nothing, if other sessions held rows of %s: the next run takes them.', named.referencing);
   end if;
-  keep := nightshift.call_for_role(policy, key, 'keep', named_keys);
-  with_children := nightshift.call_for_role(policy, key, 'child', named_keys);
-  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
-  as_declared := case when named.action in ('n', 'd') then nightshift.call_for_role(policy, key, 'release', named_keys) else with_children end;
   if named.retired <> '' then
-    return format('%s -- or wait until %s is dropped: its rows hold nothing then', keep, named.referencing);
+    return format('%s -- or wait until %s is dropped: its rows hold nothing then', nightshift.call_for_role(policy, key, 'keep'), named.referencing);
   end if;
+  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
+  may_be_released := named.action in ('n', 'd') and nightshift.stuck_column(key) is null;
+  as_declared := nightshift.call_for_role(policy, key, case when may_be_released then 'release' else 'with_children' end);
 
   select p.* into own from nightshift.related_policies(named.referencing) p
   order by p.enabled desc
@@ -16698,24 +16718,98 @@ begin
   elsif own.relation is not null then
     return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;
-  select p.* into declared from nightshift.retention_policies p where p.relation = settle_key.policy;
-  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due.
-  if exists (
-    select from pg_catalog.pg_attribute a
-    where a.attrelid = named.referencing and a.attname = declared.marker_column and not a.attnotnull and not a.attisdropped
-      and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
-  ) then
+  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due. Where
+  -- several policies go by such a time, each is told the same: two windows for one table would refuse each other.
+  select p.drop_after, p.marker_column, bool_or(p.relation = settle_key.policy) over () as fits into marked
+  from nightshift.retention_policies p
+  join pg_catalog.pg_attribute a on a.attrelid = named.referencing and a.attname = p.marker_column and not a.attnotnull and not a.attisdropped
+    and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+  where p.relation = settle_key.policy or p.enabled and exists (
+    select
+    from pg_catalog.pg_constraint c
+    cross join lateral nightshift.related_tables(c.confrelid) r(referenced)
+    where c.conrelid = named.referencing and c.contype = 'f' and r.referenced in (
+      select p.relation::oid union all select k.referencing::oid from nightshift.retention_keys k where k.policy = p.relation and k.role = 'child'
+    )
+  )
+  order by p.drop_after desc, p.marker_column
+  limit 1;
+  if marked.fits then
     return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L); -- or, marked or not: %s',
-      named.referencing, declared.drop_after, declared.marker_column, as_declared);
-  elsif named.action in ('n', 'd') then
-    return format('%s -- or, so that they go along: %s', as_declared, with_children);
+      named.referencing, marked.drop_after, marked.marker_column, as_declared);
+  elsif may_be_released then
+    return as_declared || ' -- or, so that they go along: ''with_children''';
   end if;
-  return format('%s -- or, to let both stay: %s', with_children, keep);
+  return as_declared || ' -- or, to let both stay: ''keep''';
 end;
 $$;
 
 comment on function nightshift.settle_key is
-  'What to do about rows that hold a row of a policy through a foreign key: a call and, as a comment, another way. Null where the policy says that they may. named_keys: what keys_by_role says of the policy, which is asked once for many keys.';
+  'What to do about rows that hold a row of a policy through a foreign key: a call and, as a comment, another way. Null where the policy says that they may.';
+
+-- supabase/schema/retention/settle_reference.sql
+
+create or replace function nightshift.settle_reference(relation regclass, reference text, role text)
+returns jsonb
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  policy nightshift.retention_policies;
+  keys oid[];
+  takes_back boolean;
+  context text;
+begin
+  perform nightshift.follow_tables();
+  select p.* into policy
+  from nightshift.retention_policies p
+  where p.relation = settle_reference.relation
+  for update;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', relation),
+      hint = 'Declare one with nightshift.add_retention_policy.';
+  end if;
+  if settle_reference.role is null or settle_reference.role not in ('with_children', 'release', 'keep', 'hold') then
+    raise exception using
+      errcode = 'NS422',
+      message = format('A reference cannot be settled as %s', coalesce(quote_literal(settle_reference.role), 'null')),
+      hint = 'Say with_children (rows that refer go along), release (their reference is set to null or default), keep (they may hold what they refer to), or hold, which takes back what was said.';
+  end if;
+  if policy.enabled then
+    perform nightshift.check_retention_policy(policy, true);
+  end if;
+  keys := nightshift.find_keys(policy.relation, reference);
+  if cardinality(keys) = 0 then
+    perform nightshift.refuse_key(policy.relation, reference);
+  end if;
+  with taken_back as (
+    delete from nightshift.retention_keys k
+    using pg_catalog.pg_constraint c
+    where c.oid = any(keys) and k.policy = policy.relation and k.referencing = c.conrelid and k.constraint_name = c.conname
+    returning k.role
+  )
+  select settle_reference.role <> 'with_children' and exists (select from taken_back t where t.role = 'child') into takes_back;
+  if settle_reference.role <> 'hold' then
+    perform nightshift.add_key(policy.relation, k, case settle_reference.role when 'with_children' then 'child' else settle_reference.role end)
+    from unnest(keys) k;
+  end if;
+  if takes_back then
+    perform nightshift.require_reached_keys(policy.relation);
+  end if;
+  return nightshift.describe_retention_policy(policy);
+exception
+  when serialization_failure then
+    get stacked diagnostics context = pg_exception_context;
+    perform nightshift.raise_conflict(context);
+end;
+$$;
+
+comment on function nightshift.settle_reference is
+  'Says of one foreign key what becomes of rows that refer to those of a policy, or to its children, and leaves what is said of others as it is. reference: the table that refers, with the columns of the key where there are several: ''public.messages(sender_id)''. role: with_children, release or keep, as in alter_retention_policy; hold takes back what was said. Several calls do the same in any order. Returns the policy. Errors: NS404, NS422, each with a hint that says the fix.';
 
 -- supabase/schema/retention/spread_hold.sql
 
@@ -16807,6 +16901,26 @@ $$;
 
 comment on function nightshift.stay_released is
   'Those of released whose row stays and loses its reference, once the rows of going and no others are gone.';
+
+-- supabase/schema/retention/stuck_column.sql
+
+create or replace function nightshift.stuck_column(key oid)
+returns name
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select a.attname
+  from pg_catalog.pg_constraint c
+  join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any(coalesce(nullif(c.confdelsetcols, '{}'), c.conkey))
+  left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where c.oid = stuck_column.key and a.attnotnull and (c.confdeltype = 'n' or d.oid is null)
+  order by a.attnum
+  limit 1;
+$$;
+
+comment on function nightshift.stuck_column is
+  'A column that cannot be set to null, or has no default, as the ON DELETE of its foreign key says; null when there is none.';
 
 -- supabase/schema/retention/subtract_held.sql
 
@@ -27843,7 +27957,7 @@ grant execute on function
   nightshift.alter_retention_policy, nightshift.check_partition_sizes, nightshift.pause,
   nightshift.reattach_partition, nightshift.remove_health_threshold, nightshift.remove_partition_policy,
   nightshift.remove_refresh_policy, nightshift.remove_retention_policy,
-  nightshift.set_health_threshold, nightshift.unpause
+  nightshift.set_health_threshold, nightshift.settle_reference, nightshift.unpause
 to service_role;
 
 grant execute on function
@@ -27874,7 +27988,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '22e1f9fda2b873efc3973e52be3457587190425807cd250af0eaac3afe6ba2df', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '08d1ed38eef476252a462f54dbcb2fcac8bc612e2fd3c31797207e320e579301', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -27901,13 +28015,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
   duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_bloat,
   estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease,
-  extension_function, failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among, find_key,
-  find_key_query, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
-  find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach,
-  finish_reindex, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step,
-  follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names,
-  forecast_full, forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of,
-  grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
+  extension_function, failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among, find_key_query,
+  find_keys, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
+  find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_reindex,
+  finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
+  follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forecast_full,
+  forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh,
+  growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
   health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
   health_database_growth, health_database_size, health_days_until_full, health_dead_tuples,
   health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
@@ -27924,20 +28038,20 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of,
   is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states,
   jobs, join_condition, join_conditions, json_number, judge_key_query, keep_time, key_collation, key_columns,
-  key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked, keys_by_role,
-  keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone,
-  level_rank, list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies,
-  list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation,
-  lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed,
-  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog,
-  measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves, measure_references,
-  measure_retention_backlog, measure_retention_backlogs, measure_retention_rest, migrations, move_rows, moved_row,
-  multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds,
-  next_slice, note_answer, note_assessment, note_decisions, note_detaching, note_durations, note_partitions,
-  note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left, old_transaction, oldest_due,
-  only_kept, only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of,
-  partition_faults, partition_history, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked, keys_in_words,
+  keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone, level_rank,
+  list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies, list_retention_policies,
+  list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn,
+  lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone,
+  may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
+  measure_for_run, measure_key_query, measure_leaves, measure_references, measure_retention_backlog,
+  measure_retention_backlogs, measure_retention_rest, migrations, move_rows, moved_row, multixact_members,
+  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice,
+  note_answer, note_assessment, note_decisions, note_detaching, note_durations, note_partitions, note_released,
+  note_tables, note_told, note_trends, note_unchanged, nothing_left, old_transaction, oldest_due, only_kept,
+  only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults,
+  partition_history, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
+  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
   partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance,
   plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum, plan_view_refresh, policy_members,
   policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,
@@ -27952,27 +28066,27 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, report_bloat, require_attached, require_call,
   require_checked_keys, require_few_due, require_health_checks, require_indexes, require_known_names,
   require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy,
-  require_own_rows, require_ownership, require_partition_policies, require_period, require_reading_query,
-  require_real_run, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_statistics, require_tables, require_trusted, require_trusted_keys,
-  require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake, resolve_references,
-  rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows,
-  resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words,
-  retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_by_hand,
-  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event,
-  secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook,
-  sets_to_remember, settings, settle_key, settle_owner, settle_users, shows_only, soft_delete, soft_delete_advice,
-  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
-  soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold,
-  stamp_retired, start_operation, status, status_headline, status_health, status_jobs, status_partitions,
-  status_queries, status_retention, status_run, status_section, status_trends, status_views, stay_released,
-  subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum,
-  take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
-  trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
-  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
-  user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state,
-  vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads,
-  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
+  require_own_rows, require_ownership, require_partition_policies, require_period, require_reached_keys,
+  require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
+  require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
+  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
+  resolve_references, rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys,
+  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
+  retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since,
+  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules,
+  seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold,
+  set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_reference, settle_users, shows_only,
+  soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
+  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
+  sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
+  status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
+  stay_released, stuck_column, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends,
+  tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs,
+  trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts,
+  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
+  use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies,
+  vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of,
+  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
   warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
   why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
   xmin_holder

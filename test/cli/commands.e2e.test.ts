@@ -279,7 +279,7 @@ describe('the command line', () => {
     );
     const partial = await nightshift(['run', 'retention-purge'], env);
     expect(partial.stdout).toMatch(
-      /1 needed through foreign key lines_order_id_fkey on public\.lines\n {4}Fix: select nightshift.alter_retention_policy\('public.orders', with_children/,
+      /1 needed through foreign key lines_order_id_fkey on public\.lines\n {4}Fix: select nightshift.settle_reference\('public.orders', 'public.lines\(order_id\)',\s+'with_children'\);\n/,
     );
     expect(partial.code).toBe(3);
 
@@ -427,7 +427,9 @@ describe('the command line', () => {
     expect(stdout).toMatch(
       /slips of the warehouse"\("the order they belong to"\): goes with, ~0, no index\n.*└── public\.slip_notes\(slip_id\): keeps \?, no index\n/,
     );
-    expect(stdout).toMatch(/public\.lines keeps rows of public\.orders:\n {2}Fix: select /);
+    expect(stdout).toMatch(
+      /public\.orders: what keeps rows is settled one foreign key a call, in any order:\n {2}select nightshift\.settle_reference\('public\.orders', 'public\.lines\(order_id\)',\s+'with_children'\);\n/,
+    );
     expect(Math.max(...stdout.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(100);
     expect(JSON.parse((await nightshift([...plan, '--json'], env)).stdout)).toMatchObject([
       { relation: 'public.orders', goes: 2, keys: [{}, {}, {}, {}] },

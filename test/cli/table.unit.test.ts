@@ -10,6 +10,31 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+const step = {
+  relation: 'public.professional_package_subscriptions',
+  status: 'succeeded',
+  dueRows: 1_234_567,
+  dueRowsExact: false,
+  rowsPurged: 1_234_567,
+  children: {},
+  released: {},
+  rowsBlocked: 0,
+  blockedBy: {},
+  rowsKept: 0,
+  keptBy: {},
+  rowsRefused: 0,
+  refusedBy: {},
+  rowsUndecided: 0,
+  rowsLeft: 0,
+  rowsLeftExact: true,
+  overdueSeconds: null,
+  batches: 9,
+  durationMs: 61_000,
+  fixes: [],
+  leftOut: [],
+  warnings: [],
+};
+
 const widths = [40, 59, 60, 72, 80, 100, 140];
 const head = [
   'table',
@@ -44,6 +69,13 @@ const rows = [
   ],
 ];
 const expendable = ['policy', 'of rows', 'marker', 'last purge (rows)'];
+
+const shownAt = (width: number, show: () => void) => {
+  vi.stubEnv('COLUMNS', `${width}`);
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+  show();
+  return log.mock.calls.flatMap(([text]) => stripVTControlCharacters(String(text)).split('\n'));
+};
 
 const linesAt = (width: number) => {
   vi.stubEnv('COLUMNS', `${width}`);
@@ -82,12 +114,7 @@ describe('a table', () => {
 });
 
 describe.each(widths.filter((width) => width >= 60))('at %d columns', (width) => {
-  const shown = (show: () => void) => {
-    vi.stubEnv('COLUMNS', `${width}`);
-    const log = vi.spyOn(console, 'log').mockImplementation(() => {});
-    show();
-    return log.mock.calls.flatMap(([text]) => stripVTControlCharacters(String(text)).split('\n'));
-  };
+  const shown = (show: () => void) => shownAt(width, show);
   const widest = (lines: string[]) =>
     Math.max(...lines.filter((line) => /[│┌└├]/.test(line)).map(({ length }) => length));
 
@@ -114,36 +141,59 @@ describe.each(widths.filter((width) => width >= 60))('at %d columns', (width) =>
   });
 
   it('the report of a purge fits', () => {
-    const step = {
-      relation: 'public.professional_package_subscriptions',
-      status: 'succeeded',
-      dueRows: 1_234_567,
-      dueRowsExact: false,
-      rowsPurged: 1_234_567,
-      children: {},
-      released: {},
-      rowsBlocked: 0,
-      blockedBy: {},
-      rowsKept: 0,
-      keptBy: {},
-      rowsRefused: 0,
-      refusedBy: {},
-      rowsUndecided: 0,
-      rowsLeft: 0,
-      rowsLeftExact: true,
-      overdueSeconds: null,
-      batches: 9,
-      durationMs: 61_000,
-      fixes: [],
-      leftOut: [],
-      warnings: [],
-    };
     const report = { dryRun: false, steps: [step], disabled: [] };
     expect(widest(shown(() => presenter.showReport(report as never)))).toBeLessThanOrEqual(width);
     const uncounted = { ...step, dueRows: 0, rowsPurged: 0, rowsLeftExact: false };
     const seen = shown(() => presenter.showReport({ ...report, steps: [uncounted] } as never));
     expect(seen.join('\n')).toContain('?');
     expect(seen.join('\n')).not.toContain('~0');
+  });
+});
+
+describe('the report of a purge', () => {
+  const counts = { rowsBlocked: 3, rowsKept: 2, rowsRefused: 1, rowsUndecided: 40 };
+  const blockedBy = { 'lines_order_id_fkey on public.lines': 3 };
+  const reportOf = (dryRun: boolean, rest: object = {}) => {
+    const steps = [{ ...step, ...counts, blockedBy, ...rest }];
+    return shownAt(100, () => presenter.showReport({ dryRun, steps, disabled: [] } as never)).join(
+      '\n',
+    );
+  };
+  const cellsOf = (lines: string, first: RegExp) =>
+    lines
+      .split('\n')
+      .find((line) => first.test(line))
+      ?.split('│')
+      .map((cell) => cell.trim());
+
+  it('tells rows that are not decided from those that stay, and says nothing of what is left', () => {
+    const lines = reportOf(true);
+    const head = cellsOf(lines, /│ table/) ?? [];
+    const row = cellsOf(lines, /│ public/) ?? [];
+    expect(row[head.indexOf('stay')]).toBe('6');
+    expect(row[head.indexOf('undecided')]).toBe('40');
+    expect(head).not.toContain('left');
+    expect(lines).toMatch(/: 4 would stay\n/);
+    expect(lines.replace(/\s+/g, ' ')).toContain(': 40 not decided: more rows refer to them');
+  });
+
+  it.each([
+    [40, ['undecided', 'left']],
+    [0, ['left']],
+  ])('says of a real run of which %i rows are not decided: %j', (rowsUndecided, figures) => {
+    const cells = cellsOf(reportOf(false, { rowsUndecided }), /│ table/) ?? [];
+    expect(cells.filter((cell) => ['undecided', 'left'].includes(cell))).toEqual(figures);
+  });
+
+  it('offers a call once that settles two foreign keys', () => {
+    const call = "select nightshift.add_retention_policy('public.lines', '30 days');";
+    const keys = ['a on public.lines', 'b on public.lines'];
+    const lines = reportOf(true, {
+      blockedBy: Object.fromEntries(keys.map((key) => [key, 3])),
+      fixes: keys.map((subject) => ({ subject, fix: `${call} -- or ${subject}` })),
+    });
+    expect(lines.split(call)).toHaveLength(2);
+    expect(lines).toContain('Fix: the call above');
   });
 });
 

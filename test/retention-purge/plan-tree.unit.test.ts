@@ -65,6 +65,88 @@ it('says of what cannot be known below a key without an index, which index that 
   expect(lines).toMatch(/files\(parent_id\): goes with, \?$/m);
 });
 
+function linesOf(policies: object[]): string {
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+  showPlan(plannedPolicies.parse(policies));
+  return stripVTControlCharacters(log.mock.calls.join('\n'));
+}
+
+it('lists the calls that settle what keeps rows, alike ones together, and each once', () => {
+  const holding = (table: string, fix: string) =>
+    key(table, null, { role: 'hold', rows: 2, fix: `select ${fix}` });
+  const lines = linesOf([
+    {
+      ...orders,
+      keys: [
+        holding('items', "settle('orders', 'items'); -- or 'keep'"),
+        holding('logs', "settle('orders', 'logs'); -- or 'release'"),
+        holding('notes', "settle('orders', 'notes'); -- or 'keep'"),
+        holding('marks', "add('marks'); -- or, marked or not: select settle('orders', 'marks');"),
+      ],
+    },
+    {
+      ...orders,
+      relation: 'public.users',
+      keys: [
+        holding('marks', "add('marks'); -- or, marked or not: select settle('users', 'marks');"),
+      ],
+    },
+  ]);
+  expect(lines).toContain(`
+public.orders: what keeps rows is settled one foreign key a call, in any order:
+  select settle('orders', 'items');
+  select settle('orders', 'notes');
+  -- or 'keep'
+  select settle('orders', 'logs');
+  -- or 'release'
+  select add('marks');
+  -- or, marked or not: select settle('orders', 'marks');
+~ is`);
+});
+
+it('says once that time ran out, and of what was not looked at nothing worse', () => {
+  const problem = { code: 'NS424', message: 'The tables before it took all the time there was' };
+  const late = { ...orders, dueRows: undefined, dueRowsExact: undefined, problem };
+  const lines = linesOf([
+    { ...orders, goes: 9, goesAtMost: true, outOfTime: true, keys: [key('items', null, {})] },
+    { ...late, relation: 'public.users' },
+    { ...late, relation: 'public.teams' },
+  ]);
+  expect(lines).toMatch(/items\(parent_id\): goes with, \?$/m);
+  expect(lines).toMatch(/^public\.users: not looked at$/m);
+  expect(lines).not.toMatch(/cannot be purged|took all the time/);
+  expect(lines.match(/Time ran out/g)).toHaveLength(1);
+  expect(lines.replace(/\s+/g, ' ')).toContain('Not looked at: public.users, public.teams.');
+});
+
+it('says nothing of time where there was enough', () => {
+  expect(linesOf([{ ...orders, goes: 9, keys: [key('items', null, {})] }])).not.toMatch(/Time/);
+});
+
+it('says where rows are counted twice, and where not all of them are', () => {
+  const items = (columns: string) =>
+    key('items', null, { key: `items by ${columns}`, columns, rows: 5, rowsExact: true });
+  const below = { rows: 3, rowsInPart: true };
+  const lines = linesOf([
+    {
+      ...orders,
+      goes: 9,
+      keys: [
+        items('a_id'),
+        items('b_id'),
+        key('notes', 'items by a_id', below),
+        key('files', 'key on notes', { ...below, role: 'hold' }),
+      ],
+    },
+  ]);
+  expect(lines).toMatch(/items\(a_id\): goes with, 5$/m);
+  expect(lines).toMatch(
+    /items\(b_id\): goes with, 5, some of them counted at items\(a_id\) as well$/m,
+  );
+  expect(lines).toMatch(/notes\(parent_id\): goes with, ~3, by items\(a_id\) alone$/m);
+  expect(lines).toMatch(/files\(parent_id\): keeps ~3, by items\(a_id\) alone$/m);
+});
+
 it('says where fewer may go than was counted, of what goes with them as well', () => {
   const log = vi.spyOn(console, 'log').mockImplementation(() => {});
   const keys = [

@@ -21,6 +21,7 @@ interface Planned {
   goes?: number;
   goesExact?: boolean;
   goesAtMost?: boolean;
+  outOfTime?: boolean;
   problem?: unknown;
   keys?: {
     key: string;
@@ -29,6 +30,7 @@ interface Planned {
     role: string;
     rows: number | null;
     rowsExact: boolean;
+    rowsInPart: boolean;
     createIndex: string | null;
   }[];
 }
@@ -74,14 +76,14 @@ describe('a policy that is declared or changed', () => {
         key: 'items_order_id_fkey on app.items',
         rows: 5,
         rowsExact: true,
-        fix: expect.stringMatching(/with_children => array\['app\.items\(order_id\)'\]/),
+        fix: "select nightshift.settle_reference('app.orders', 'app.items(order_id)', 'with_children'); -- or, to let both stay: 'keep'",
       },
       {
         table: 'app.refunds',
         key: 'refunds_order_id_fkey on app.refunds',
         rows: 1,
         rowsExact: true,
-        fix: expect.stringMatching(/release => array\['app\.refunds\(order_id\)'\]/),
+        fix: "select nightshift.settle_reference('app.orders', 'app.refunds(order_id)', 'release'); -- or, so that they go along: 'with_children'",
       },
     ]);
     // Each call leaves what the others said, and the children have children.
@@ -104,8 +106,9 @@ describe('a policy that is declared or changed', () => {
   it('is told to let rows stay as the other way, which is done as well', async () => {
     await createOrders();
     const holders = await declare("add_retention_policy('app.orders', '30 days')");
-    const keep = /select nightshift.alter_retention_policy\('app.orders', keep => [^;]*;/;
-    await db.sql.unsafe(keep.exec(holders[0]?.fix ?? '')?.[0] ?? '');
+    const [items] = holders;
+    expect(items?.fix).toMatch(/ -- or, to let both stay: 'keep'$/);
+    await db.sql.unsafe(first(items?.fix ?? '').replace("'with_children'", "'keep'"));
     const left = await declare("alter_retention_policy('app.orders')");
     expect(left.map(({ table }) => table)).toEqual(['app.refunds']);
     expect(stepOf(await runPurge(db), 'app.orders')).toMatchObject({ rowsKept: 4, rowsBlocked: 1 });
@@ -120,7 +123,7 @@ describe('a policy that is declared or changed', () => {
     [
       'a time that every row has',
       'add column deleted_at timestamptz default now() not null',
-      /^select nightshift.alter_retention_policy\('app.orders', with_children/,
+      /^select nightshift.settle_reference\('app.orders', 'app.items\(order_id\)', 'with_children/,
     ],
   ])('is told of a table with %s what fits it', async (_, column, call) => {
     await createOrders();
@@ -150,7 +153,7 @@ describe('a policy that is declared or changed', () => {
     );
     const { fixes } = stepOf(await runPurge(db), 'app.orders');
     const { fix = '' } = fixes.find(({ subject }) => subject.startsWith(`${name}_former_id`)) ?? {};
-    expect(fix).toMatch(/^select nightshift.alter_retention_policy\('app.orders', release => /);
+    expect(fix).toMatch(/^select nightshift.settle_reference\('app.orders', '.*', 'release'\);/);
     expect(fix).not.toContain('with_children');
     await db.sql.unsafe(first(fix));
     expect(stepOf(await runPurge(db), 'app.orders').released).toEqual({ [table]: 1 });
@@ -188,6 +191,159 @@ describe('a policy that is declared or changed', () => {
     // Without an index it is not known.
     expect(rowsOf('app.logs')).toMatchObject({ rows: null, rowsExact: false });
     expect(await scans()).toBe(before);
+  });
+});
+
+describe('what is offered at once', () => {
+  /** Two policies, and tables that refer to one of them or to both, once or twice. */
+  beforeEach(async () => {
+    await createOrders();
+    await db.sql.unsafe(`
+      create table app.users (id integer primary key, deleted_at timestamptz);
+      create table app.messages (sender integer references app.users, receiver integer references app.users);
+      create table app.labels (order_id integer references app.orders on delete cascade, foreign key (order_id) references app.orders);
+      create table app.drafts (order_id integer not null references app.orders on delete set null);
+      create table app.parcels (
+        id integer primary key, order_id integer references app.orders, user_id integer references app.users, deleted_at timestamptz
+      );
+      insert into app.users select id, ${due} - interval '1 year' from generate_series(1, 10) id;
+      insert into app.messages select id, 11 - id from generate_series(1, 10) id;
+      insert into app.labels values (3); insert into app.drafts values (4); insert into app.parcels values (1, 5, 5);
+      create index on app.users (deleted_at);
+      create index on app.messages (sender);
+      create index on app.messages (receiver);
+      create index on app.labels (order_id);
+      create index on app.drafts (order_id);
+      create index on app.parcels (order_id);
+      create index on app.parcels (user_id);
+      select nightshift.add_retention_policy('app.orders', '30 days'), nightshift.add_retention_policy('app.users', '90 days');
+    `);
+  });
+
+  interface Declared {
+    relation: string;
+    dropAfter: string;
+    withChildren: string[];
+    release: string[];
+    keep: string[];
+  }
+
+  /** In a transaction that is undone, as they are pasted all at once. */
+  async function policiesAfter(calls: readonly string[]): Promise<Declared[]> {
+    const own = await db.sql.reserve();
+    try {
+      await own`begin`;
+      for (const call of calls) await own.unsafe(call);
+      const [row] = await own<[{ policies: Declared[] }]>`
+        select nightshift.list_retention_policies() as policies`;
+      return row.policies.map(({ relation, dropAfter, withChildren, release, keep }) => ({
+        relation,
+        dropAfter,
+        withChildren,
+        release,
+        keep,
+      }));
+    } finally {
+      await own`rollback`;
+      own.release();
+    }
+  }
+
+  async function callsOffered(): Promise<string[]> {
+    const [row] = await db.sql<[{ plan: { keys: { fix: string | null }[] }[] }]>`
+      select nightshift.preview_retention_purge() as plan`;
+    const fixes = row.plan.flatMap(({ keys }) => keys.map(({ fix }) => first(fix ?? '')));
+    return [...new Set(fixes)];
+  }
+
+  it('can be pasted in any order, and does what it says', async () => {
+    const calls = await callsOffered();
+    const after = await policiesAfter(calls);
+    expect(after).toEqual(
+      expect.arrayContaining([
+        {
+          relation: 'app.orders',
+          dropAfter: '30 days',
+          // Of a column that cannot be null, a reference cannot be released.
+          withChildren: ['app.drafts(order_id)', 'app.items(order_id)', 'app.labels(order_id)'],
+          release: ['app.refunds(order_id)'],
+          keep: [],
+        },
+        {
+          relation: 'app.users',
+          dropAfter: '90 days',
+          withChildren: ['app.messages(receiver)', 'app.messages(sender)'],
+          release: [],
+          keep: [],
+        },
+        // Both would have it purged, and one window is for all of it.
+        {
+          relation: 'app.parcels',
+          dropAfter: '90 days',
+          withChildren: [],
+          release: [],
+          keep: [],
+        },
+      ]),
+    );
+    expect(after).toHaveLength(3);
+    expect(await policiesAfter(calls.toReversed())).toEqual(after);
+    const sorted = calls.toSorted((a, b) => a.slice(60).localeCompare(b.slice(60)));
+    expect(await policiesAfter(sorted)).toEqual(after);
+  });
+
+  it('leaves what was said of other keys, and may be said again', async () => {
+    await db.sql`
+      select nightshift.alter_retention_policy('app.orders', with_children => array['app.items', 'app.notes'], keep => array['app.labels(order_id)'])`;
+    const call =
+      "select nightshift.settle_reference('app.orders', 'app.refunds', 'release') as policy";
+    for (const _ of ['once', 'again']) {
+      const [row] = await db.sql.unsafe(call);
+      expect(row?.policy).toMatchObject({
+        relation: 'app.orders',
+        withChildren: ['app.items(order_id)', 'app.notes(item_id)'],
+        release: ['app.refunds(order_id)'],
+        keep: ['app.labels(order_id)'],
+      });
+    }
+    const [settled] = await db.sql`
+      select nightshift.settle_reference('app.orders', 'app.refunds(order_id)', 'keep') as policy`;
+    expect(settled?.policy).toMatchObject({ release: [], keep: { length: 2 } });
+    const [taken] = await db.sql`
+      select nightshift.settle_reference('app.orders', 'app.refunds(order_id)', 'hold') as policy`;
+    expect(taken?.policy).toMatchObject({ release: [], keep: { length: 1 } });
+  });
+
+  it.each([
+    ['app.parcels', 'app.labels', 'keep', 'NS404', /has no retention policy/],
+    ['app.orders', 'app.labels', 'cascade', 'NS422', /cannot be settled as 'cascade'/],
+    ['app.orders', 'app.labels', null, 'NS422', /cannot be settled as null/],
+    ['app.orders', 'app.messages', 'keep', 'NS422', /does not refer to rows of app.orders/],
+    ['app.orders', 'app.nothing', 'keep', 'NS404', /There is no table app.nothing/],
+    ['app.users', 'app.messages', 'keep', 'NS422', /in several ways/],
+    ['app.orders', 'app.items', 'release', 'NS422', /does not say what becomes of a reference/],
+    ['app.orders', 'app.drafts', 'release', 'NS422', /order_id of app.drafts cannot be null/],
+  ])('refuses for %s that %s is settled as %s', async (relation, reference, role, code, says) => {
+    const call = db.sql`select nightshift.settle_reference(${relation}, ${reference}, ${role})`;
+    await expect(call).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(says),
+      hint: expect.stringMatching(/\w/),
+    });
+  });
+
+  it('takes no child back while what refers to it goes along with it', async () => {
+    const settle = (reference: string, role: string) =>
+      db.sql`select nightshift.settle_reference('app.orders', ${reference}, ${role})`;
+    await settle('app.items', 'with_children');
+    await settle('app.notes', 'with_children');
+    await expect(settle('app.items', 'keep')).rejects.toMatchObject({
+      code: 'NS422',
+      message: expect.stringMatching(/app.notes no longer refers to rows/),
+      hint: expect.stringMatching(/as hold/),
+    });
+    await settle('app.notes', 'hold');
+    await settle('app.items', 'keep');
   });
 });
 
@@ -280,6 +436,78 @@ describe('a plan', () => {
       expect((orders?.goes ?? 0) / rows).toBeLessThan(0.6);
       expect(orders).toMatchObject({ goesAtMost: true, goesExact: false });
     });
+  });
+
+  it('says that a figure is in part where several keys lead to what it is of', async () => {
+    await createOrders();
+    await db.sql.unsafe(`
+      alter table app.items add column later_id integer references app.orders;
+      create index on app.items (later_id);
+      update app.items set later_id = 1 where id = 19;
+      insert into app.notes values (3, 19);
+      create table app.marks (id integer primary key, note_id integer references app.notes);
+      create index on app.marks (note_id);
+      insert into app.marks values (1, 3);
+      select nightshift.add_retention_policy('app.orders', '30 days', max_fraction => 1,
+        with_children => array['app.items(order_id)', 'app.items(later_id)', 'app.notes'], release => array['app.refunds'])`);
+    const [orders] = await preview();
+    const inPart = orders?.keys?.filter(({ rowsInPart }) => rowsInPart).map(({ table }) => table);
+    expect(inPart).toEqual(['app.notes', 'app.marks']);
+    // The mark is on a note of item 19, which goes with order 1 by later_id.
+    const dry = stepOf(await runPurge(db, { dryRun: true }), 'app.orders');
+    expect(dry).toMatchObject({ rowsPurged: 4, rowsBlocked: 1 });
+    expect(orders).toMatchObject({ goesAtMost: true, goesExact: false });
+    await db.sql`alter table app.items drop column later_id`;
+    const [single] = await preview();
+    expect(single?.keys?.some(({ rowsInPart }) => rowsInPart)).toBe(false);
+    expect(single).toMatchObject({ goesAtMost: false, goesExact: true });
+  });
+
+  it.each([
+    ['of replies', 'app.replies(post_id)', 'parent_id integer references app.replies'],
+    ['of the same posts', 'app.replies(post_id)', 'also_id integer references app.posts'],
+  ])(
+    'does not take a row %s that goes along for one that keeps what it refers to',
+    async (_, child, column) => {
+      await db.sql.unsafe(`
+      create table app.posts (id integer primary key, deleted_at timestamptz);
+      create table app.replies (id integer primary key, post_id integer not null references app.posts, ${column});
+      insert into app.posts select id, case when id <= 5 then ${due} end from generate_series(1, 10) id;
+      -- One that stays refers to what post 5 would take along, or to post 5 itself.
+      insert into app.replies select id, id from generate_series(1, 5) id;
+      insert into app.replies select 10 + id, id, id from generate_series(1, 4) id;
+      insert into app.replies values (20, 10, 5);
+      create index on app.posts (deleted_at);
+      create index on app.replies (post_id);
+      create index on app.replies (${column.split(' ')[0]});
+      select nightshift.add_retention_policy('app.posts', '30 days', max_fraction => 1, with_children => array['${child}'])`);
+      const [posts] = await preview();
+      expect(posts).toMatchObject({ goes: 4, goesExact: false, goesAtMost: true });
+      expect(posts?.keys?.find(({ role }) => role === 'hold')).toMatchObject({
+        rows: 1,
+        rowsExact: false,
+      });
+      expect(stepOf(await runPurge(db, { dryRun: true }), 'app.posts')).toMatchObject({
+        rowsPurged: 4,
+        rowsBlocked: 1,
+      });
+    },
+  );
+
+  it('says that there was no time to follow the keys', async () => {
+    await createOrders();
+    await db.sql`select nightshift.add_retention_policy('app.orders', '30 days')`;
+    const look = async (budgetMs: number) => {
+      const [row] = await db.sql<[{ plan: Planned[] }]>`
+        select nightshift.preview_retention_purge(now(), ${budgetMs}) as plan`;
+      return row.plan[0];
+    };
+    expect(await look(0)).toMatchObject({
+      outOfTime: true,
+      goesAtMost: true,
+      keys: [{ rows: null }, { rows: null }],
+    });
+    expect(await look(10_000)).toMatchObject({ outOfTime: false, goes: 0 });
   });
 
   it('goes round in no circle, and shows each key once', async () => {

@@ -88,7 +88,20 @@ describe('a step', () => {
     const totals = { ...noTotals, rowsPurged: 40 };
     const step = stepWith({ totals, outOfTime: true, after: undefined });
     expect(step).toMatchObject({ status: 'partial', rowsLeft: 60, rowsLeftExact: false });
-    expect(step.reason).toMatch(/time ran out/);
+    expect(step.reason).toBe(
+      'time ran out, with at most 60 due rows not looked at; the next run goes on from here',
+    );
+  });
+
+  it('says of a dry run that time ran out, and promises no run that goes on from there', () => {
+    const totals = { ...noTotals, rowsPurged: 40, rowsUndecided: 10 };
+    const results = { totals, before: backlog(100, 1_000), outOfTime: true };
+    const step = stepOf(policy('public.t'), results, { dryRun: true });
+    expect(step).toMatchObject({
+      status: 'partial',
+      reason: 'time ran out, with at most 50 due rows not looked at; the next dry run begins anew',
+    });
+    expect(step.fixes.map(({ fix }) => fix).join()).not.toMatch(/goes on from here/);
   });
 
   it.each([

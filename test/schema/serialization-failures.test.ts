@@ -187,6 +187,7 @@ describe('whatever is called over the API', () => {
         'list_partition_policies',
         'add_retention_policy',
         'alter_retention_policy',
+        'settle_reference',
         'set_health_threshold',
       ],
     ],

@@ -274,6 +274,10 @@ describe('a runner token reaches nothing else', () => {
     for (const [name, args] of [
       ['add_retention_policy', { relation: 'app.orders', drop_after: '1 day' }],
       ['alter_retention_policy', { relation: 'app.orders', enabled: false }],
+      [
+        'settle_reference',
+        { relation: 'app.orders', reference: 'app.items', role: 'with_children' },
+      ],
       ['remove_retention_policy', { relation: 'app.orders' }],
       ['pause', { reason: 'x' }],
       ['unpause', {}],

@@ -123,6 +123,7 @@ export function callsOverTheApi(leaseOf: (job: string) => object): Record<string
     list_runs: {},
     add_retention_policy: { relation: 'app.others', drop_after: '30 days' },
     alter_retention_policy: { relation: 'app.items', drop_after: '31 days' },
+    settle_reference: { relation: 'app.items', reference: 'app.notes', role: 'keep' },
     add_partition_policy: { parent: 'app.logs', every: '1 day' },
     alter_partition_policy: { parent: 'app.logs', premake: 12 },
     add_refresh_policy: { view: 'app.totals' },

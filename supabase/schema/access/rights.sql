@@ -49,7 +49,7 @@ grant execute on function
   nightshift.alter_retention_policy, nightshift.check_partition_sizes, nightshift.pause,
   nightshift.reattach_partition, nightshift.remove_health_threshold, nightshift.remove_partition_policy,
   nightshift.remove_refresh_policy, nightshift.remove_retention_policy,
-  nightshift.set_health_threshold, nightshift.unpause
+  nightshift.set_health_threshold, nightshift.settle_reference, nightshift.unpause
 to service_role;
 
 grant execute on function

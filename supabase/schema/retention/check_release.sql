@@ -10,7 +10,7 @@ declare
   caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
   stuck name;
 begin
-  select c.conrelid::regclass as referencing, c.confdeltype as action, c.conkey, nullif(c.confdelsetcols, '{}') as set_columns
+  select c.conrelid::regclass as referencing, c.confdeltype as action
   into named
   from pg_catalog.pg_constraint c where c.oid = key;
   if named.action not in ('n', 'd') then
@@ -28,14 +28,8 @@ begin
   end if;
   perform nightshift.require_trusted(array[named.referencing::oid]);
   perform nightshift.require_no_rule(array(select nightshift.partitions_below(named.referencing)), 'UPDATE');
-  select a.attname into stuck
-  from pg_catalog.pg_attribute a
-  left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-  where a.attrelid = named.referencing and a.attnotnull
-    and a.attnum = any(coalesce(named.set_columns, named.conkey))
-    and (named.action = 'n' or d.oid is null)
-  limit 1;
-  if found then
+  stuck := nightshift.stuck_column(key);
+  if stuck is not null then
     raise exception using
       errcode = 'NS422',
       message = format('%I of %s cannot be null, so its reference cannot be released', stuck, named.referencing),

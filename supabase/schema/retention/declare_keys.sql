@@ -11,7 +11,7 @@ declare
   entries text[];
   left_over text[];
   entry text;
-  found_key record;
+  named oid[];
   found_keys oid[];
 begin
   -- Children first: the other two may name what refers to them.
@@ -29,11 +29,11 @@ begin
       left_over := '{}';
       found_keys := '{}';
       foreach entry in array entries loop
-        select k.* into found_key from nightshift.find_key(policy, entry) k;
-        if found_key.key is null then
+        named := nightshift.find_keys(policy, entry);
+        if cardinality(named) = 0 then
           left_over := left_over || entry;
         else
-          found_keys := found_keys || found_key.key;
+          found_keys := found_keys || named;
         end if;
       end loop;
       perform nightshift.add_key(policy, k, given.role) from unnest(found_keys) k;
@@ -43,21 +43,7 @@ begin
       entries := left_over;
     end loop;
   end loop;
-  -- Taken back, a child may leave others that refer to nothing of the policy any more.
-  select k.referencing into found_key
-  from nightshift.retention_keys k
-  where k.policy = declare_keys.policy
-    and not exists (
-      select from nightshift.purge_keys(array[declare_keys.policy::oid]) p
-      where p.referencing = k.referencing and p.role = k.role
-    )
-  limit 1;
-  if found then
-    raise exception using
-      errcode = 'NS422',
-      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', found_key.referencing, policy),
-      hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more.';
-  end if;
+  perform nightshift.require_reached_keys(policy);
 end;
 $$;
 

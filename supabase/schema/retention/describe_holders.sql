@@ -6,7 +6,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return coalesce((
-    select jsonb_agg(k.entry - array['columns', 'under', 'role', 'ownPolicy', 'createIndex'] order by k.place)
+    select jsonb_agg(k.entry - array['columns', 'under', 'role', 'ownPolicy', 'rowsInPart', 'createIndex'] order by k.place)
     from jsonb_array_elements(nightshift.measure_references(
       policy, (nightshift.measure_backlog(policy, now()) ->> 'dueRows')::bigint, now(), 1000
     ) -> 'keys') with ordinality k(entry, place)

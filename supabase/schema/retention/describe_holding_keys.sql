@@ -4,12 +4,10 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  named_keys constant jsonb := nightshift.keys_by_role(policy);
 begin
   return coalesce((
     select jsonb_agg(jsonb_build_object(
-      'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(describe_holding_keys.policy, t.key, named_keys),
+      'key', t.name, 'table', t.referencing::text, 'fix', nightshift.settle_key(describe_holding_keys.policy, t.key),
       'leftOut', t.role in ('hold', 'keep') and t.own_policy and not exists (
         select from nightshift.related_policies(t.referencing) p where p.relation::oid = any(scope)
       )

@@ -8,7 +8,8 @@ begin
   return (
     select coalesce(jsonb_agg(w.key order by w.key), '[]')
     from (
-      select coalesce(nightshift.key_in_words(c.oid), format('%s (constraint %I is gone)', k.referencing, k.constraint_name))
+      -- Several with the same columns have one name.
+      select distinct coalesce(nightshift.key_in_words(c.oid), format('%s (constraint %I is gone)', k.referencing, k.constraint_name))
       from nightshift.retention_keys k
       left join pg_catalog.pg_constraint c on c.conrelid = k.referencing and c.conname = k.constraint_name and c.contype = 'f'
       where k.policy = keys_in_words.policy and k.role = keys_in_words.role

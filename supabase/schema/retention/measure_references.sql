@@ -47,7 +47,18 @@ declare
   going numeric;
   has_holders boolean := false;
   is_at_most boolean := false;
-  named_keys constant jsonb := nightshift.keys_by_role(policy.relation);
+  out_of_time boolean := false;
+  -- Where rows go, once for each key that leads there.
+  led_to oid[] := array[policy.relation::oid];
+  -- Keys to where several lead, and what hangs below: only the first is followed.
+  in_part oid[] := '{}';
+  is_part boolean;
+  children constant oid[] := array(
+    select k.referencing::oid from nightshift.retention_keys k where k.policy = measure_references.policy.relation and k.role = 'child'
+  );
+  -- Keys whose rows may go along with what they hold, unless something else keeps that.
+  along oid[] := '{}';
+  may_go_along boolean;
   is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
@@ -61,6 +72,9 @@ begin
   going := due_rows;
 
   for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+    if tree.role = 'child' then
+      led_to := led_to || tree.referencing::oid;
+    end if;
     above := case when tree.under is null
       then 'select s.n, s.relation, s.tid from unnest($1, $2) with ordinality s(relation, tid, n) where s.n <> all($3)'
       else sources ->> tree.under::text end;
@@ -70,8 +84,13 @@ begin
       ) else 10000 / greatest(nightshift.pages_of(tree.referencing), 1) end));
     continue when above is null or not tree.indexed and nightshift.is_large(tree.referencing);
     is_hold := tree.role in ('hold', 'keep');
-    goes := case when is_hold then '(' || nightshift.own_due_condition(tree.referencing, as_of) || ') is true' end;
-    max_looked_at := case when is_hold then 1000 else max_found end;
+    -- A row that holds may go itself: by a policy of its own, or as a child, like a reply with what it replies to.
+    may_go_along := is_hold and tree.referencing::oid = any(children);
+    goes := case when is_hold then '(' || nullif(concat_ws(' or ',
+      nightshift.own_due_condition(tree.referencing, as_of),
+      case when may_go_along then nightshift.child_condition(policy, tree.referencing, as_of) end
+    ), '') || ') is true' end;
+    max_looked_at := case when not is_hold then max_found when may_go_along then 100 else 1000 end;
     max_taken := case when is_hold then 1 else max_found end;
     -- Rows that nothing refers to are there as well, so that it is known how far a walk has come when it is ended. Of rows
     -- that hold one is enough, unless they are due themselves.
@@ -98,6 +117,17 @@ begin
     end if;
   end loop;
 
+  for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+    if tree.role in ('hold', 'keep') and tree.referencing::oid = any(children) then
+      along := along || tree.key;
+    end if;
+    if tree.under = any(in_part) or (
+      select count(*) > 1 from unnest(led_to) l(oid) where l.oid in (select nightshift.related_tables(tree.referenced))
+    ) then
+      in_part := in_part || tree.key;
+    end if;
+  end loop;
+
   -- Who holds rows comes first: children go only with rows that nobody holds.
   for tree in
     select t.*, t.role in ('hold', 'keep') as is_hold
@@ -106,6 +136,8 @@ begin
   loop
     walk := walks ->> tree.key::text;
     is_whole := walk is not null and clock_timestamp() < stop_at;
+    out_of_time := out_of_time or walk is not null and not is_whole;
+    is_part := sampled > 0 and tree.key = any(in_part);
     seen := 0;
     if is_whole then
       execute walk into numbers, found_rows, is_whole, last_number
@@ -117,7 +149,9 @@ begin
       has_holders := true;
       held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
-      all_seen := all_seen and is_whole and not tree.own_policy;
+      may_go_along := sampled > 0 and tree.key = any(along);
+      all_seen := all_seen and is_whole and not tree.own_policy and not is_part and not may_go_along;
+      is_at_most := is_at_most or is_part or may_go_along;
       -- Each walk takes its share of what those before it left: it may have come less far than they did.
       if seen > held_before then
         going := going * (seen - (select count(*) from unnest(held) h where h <= seen)) / (seen - held_before);
@@ -134,7 +168,8 @@ begin
         when not tree.is_hold and going = 0 then 0
         when not tree.is_hold and seen > 0 then round(going * found_rows / seen)
       end,
-      'rowsExact', is_whole and not is_sample and (tree.is_hold or all_seen)
+      'rowsExact', is_whole and not is_sample and not is_part and (tree.is_hold and tree.key <> all(along) or all_seen),
+      'rowsInPart', is_part
     ));
   end loop;
 
@@ -143,6 +178,7 @@ begin
     -- As exact as due_rows.
     'goesExact', all_seen or not has_holders,
     'goesAtMost', is_at_most and going > 0,
+    'outOfTime', out_of_time,
     'keys', coalesce((
       select jsonb_agg(jsonb_build_object(
         'key', t.name,
@@ -152,7 +188,7 @@ begin
         'role', t.role,
         'ownPolicy', t.own_policy,
         'createIndex', case when not t.indexed then nightshift.index_for_key(t.key) end,
-        'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key, named_keys) end
+        'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key) end
       ) || (keys -> t.key::text) order by t.place)
       from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
       left join nightshift.reference_tree(policy.relation) u on u.key = t.under
@@ -162,4 +198,4 @@ end;
 $$;
 
 comment on function nightshift.measure_references is
-  'What would become of due_rows of a policy, estimated from at most 500 of them: goes, how many nobody holds, and goesAtMost, whether it can be fewer because there was a key that could not be looked at; keys, each foreign key of reference_tree with what the policy says of it (child, release, keep, hold), rows (how many due rows it holds, or how many rows that refer go along or are released; null where that cannot be known quickly), createIndex and fix where there is something to do. The Exact flags say what is no estimate. No large table is read, and nothing more is counted once budget_ms is over.';
+  'What would become of due_rows of a policy, estimated from at most 500 of them: goes, how many nobody holds, goesAtMost, whether it can be fewer because there was a key that could not be looked at, or not in all ways that lead to it, and outOfTime, whether that was for want of time; keys, each foreign key of reference_tree with what the policy says of it (child, release, keep, hold), rows (how many due rows it holds, or how many rows that refer go along or are released; null where that cannot be known quickly), rowsInPart (there may be more: several keys lead to what it refers to, and only the one it hangs under was followed), createIndex and fix where there is something to do. The Exact flags say what is no estimate. No large table is read, and nothing more is counted once budget_ms is over.';

@@ -1,16 +1,15 @@
-create or replace function nightshift.settle_key(policy regclass, key oid, named_keys jsonb)
+create or replace function nightshift.settle_key(policy regclass, key oid)
 returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  declared nightshift.retention_policies;
   own nightshift.retention_policies;
   named record;
   role text;
-  keep text;
-  with_children text;
+  marked record;
+  may_be_released boolean;
   as_declared text;
 begin
   select c.conrelid::regclass as referencing, c.conname, c.confdeltype as action, nightshift.retired_in_words(c.conrelid) as retired
@@ -23,13 +22,12 @@ begin
   elsif role is not null then
     return format('Nothing, if other sessions held rows of %s: the next run takes them.', named.referencing);
   end if;
-  keep := nightshift.call_for_role(policy, key, 'keep', named_keys);
-  with_children := nightshift.call_for_role(policy, key, 'child', named_keys);
-  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
-  as_declared := case when named.action in ('n', 'd') then nightshift.call_for_role(policy, key, 'release', named_keys) else with_children end;
   if named.retired <> '' then
-    return format('%s -- or wait until %s is dropped: its rows hold nothing then', keep, named.referencing);
+    return format('%s -- or wait until %s is dropped: its rows hold nothing then', nightshift.call_for_role(policy, key, 'keep'), named.referencing);
   end if;
+  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
+  may_be_released := named.action in ('n', 'd') and nightshift.stuck_column(key) is null;
+  as_declared := nightshift.call_for_role(policy, key, case when may_be_released then 'release' else 'with_children' end);
 
   select p.* into own from nightshift.related_policies(named.referencing) p
   order by p.enabled desc
@@ -39,21 +37,31 @@ begin
   elsif own.relation is not null then
     return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;
-  select p.* into declared from nightshift.retention_policies p where p.relation = settle_key.policy;
-  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due.
-  if exists (
-    select from pg_catalog.pg_attribute a
-    where a.attrelid = named.referencing and a.attname = declared.marker_column and not a.attnotnull and not a.attisdropped
-      and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
-  ) then
+  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due. Where
+  -- several policies go by such a time, each is told the same: two windows for one table would refuse each other.
+  select p.drop_after, p.marker_column, bool_or(p.relation = settle_key.policy) over () as fits into marked
+  from nightshift.retention_policies p
+  join pg_catalog.pg_attribute a on a.attrelid = named.referencing and a.attname = p.marker_column and not a.attnotnull and not a.attisdropped
+    and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
+  where p.relation = settle_key.policy or p.enabled and exists (
+    select
+    from pg_catalog.pg_constraint c
+    cross join lateral nightshift.related_tables(c.confrelid) r(referenced)
+    where c.conrelid = named.referencing and c.contype = 'f' and r.referenced in (
+      select p.relation::oid union all select k.referencing::oid from nightshift.retention_keys k where k.policy = p.relation and k.role = 'child'
+    )
+  )
+  order by p.drop_after desc, p.marker_column
+  limit 1;
+  if marked.fits then
     return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L); -- or, marked or not: %s',
-      named.referencing, declared.drop_after, declared.marker_column, as_declared);
-  elsif named.action in ('n', 'd') then
-    return format('%s -- or, so that they go along: %s', as_declared, with_children);
+      named.referencing, marked.drop_after, marked.marker_column, as_declared);
+  elsif may_be_released then
+    return as_declared || ' -- or, so that they go along: ''with_children''';
   end if;
-  return format('%s -- or, to let both stay: %s', with_children, keep);
+  return as_declared || ' -- or, to let both stay: ''keep''';
 end;
 $$;
 
 comment on function nightshift.settle_key is
-  'What to do about rows that hold a row of a policy through a foreign key: a call and, as a comment, another way. Null where the policy says that they may. named_keys: what keys_by_role says of the policy, which is asked once for many keys.';
+  'What to do about rows that hold a row of a policy through a foreign key: a call and, as a comment, another way. Null where the policy says that they may.';

@@ -185,6 +185,7 @@ const onTheTableItself: Bait[] = [
     runsIn: [
       'add_retention_policy app.orders',
       'alter_retention_policy app.orders',
+      'settle_reference app.orders',
       ...both('measure_retention_backlog app.orders'),
       ...both('measure_retention_backlogs app.orders'),
       ...both('purge_batch app.orders'),
@@ -202,6 +203,7 @@ const onTheTableItself: Bait[] = [
     runsIn: [
       'add_retention_policy app.messages',
       'alter_retention_policy app.messages',
+      'settle_reference app.messages',
       ...both('measure_retention_backlog app.messages'),
       ...both('measure_retention_backlogs app.messages'),
       ...both('purge_batch app.messages'),
@@ -233,6 +235,7 @@ const onTheTableItself: Bait[] = [
     runsIn: [
       'add_retention_policy app.orders',
       'alter_retention_policy app.orders',
+      'settle_reference app.orders',
       ...both('measure_retention_backlog app.orders'),
       ...both('measure_retention_backlogs app.orders'),
       ...both('purge_batch app.orders'),
@@ -260,6 +263,7 @@ const onTheTableItself: Bait[] = [
     runsIn: [
       'add_retention_policy app.orders',
       'alter_retention_policy app.orders',
+      'settle_reference app.orders',
       ...both('measure_retention_backlog app.orders'),
       ...both('measure_retention_backlogs app.orders'),
     ],

@@ -60,6 +60,7 @@ const onPurgedTable = (table: string): Call[] => {
       statements: () => [`select nightshift.remove_retention_policy(${name})`],
     }),
     call('alter_retention_policy', `${name}, '31 days'`, { table }),
+    call('settle_reference', `${name}, 'app.lines', 'with_children'`, { table }),
     ...dryAndReal('measure_retention_backlog', name, purge),
     ...dryAndReal('measure_retention_backlogs', `array[${name}]`, purge),
     ...dryAndReal('measure_retention_rest', name, purge),

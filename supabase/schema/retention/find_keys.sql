@@ -1,4 +1,5 @@
-create or replace function nightshift.find_key(policy regclass, entry text, out key oid)
+create or replace function nightshift.find_keys(policy regclass, entry text)
+returns oid[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -19,8 +20,8 @@ begin
       message = format('There is no table %s', coalesce(entry, 'null')),
       detail = coalesce(
         (
-          select format('What refers to rows of the policy of %s: %s.', find_key.policy, string_agg(distinct nightshift.key_in_words(k.key), ', '))
-          from nightshift.purge_keys(array[find_key.policy::oid]) k
+          select format('What refers to rows of the policy of %s: %s.', find_keys.policy, string_agg(distinct nightshift.key_in_words(k.key), ', '))
+          from nightshift.purge_keys(array[find_keys.policy::oid]) k
           having count(*) > 0
         ),
         format('Nothing refers to rows of the policy of %s.', policy)
@@ -37,7 +38,8 @@ begin
       end
     order by k.key
   );
-  if cardinality(fitting) > 1 then
+  -- Several with the same columns are all meant: nothing tells them apart, and each of them holds the row.
+  if columns is null and cardinality(fitting) > 1 then
     raise exception using
       errcode = 'NS422',
       message = format('%s refers to rows of the policy of %s in several ways', named, policy),
@@ -45,9 +47,9 @@ begin
         select string_agg(format('%L', nightshift.key_in_words(f)), ', ') from unnest(fitting) f
       );
   end if;
-  key := fitting[1];
+  return fitting;
 end;
 $$;
 
-comment on function nightshift.find_key is
-  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children; null when there is none. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
+comment on function nightshift.find_keys is
+  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children: none where there is none, several only where they have the same columns. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';

@@ -101,7 +101,7 @@ function fateOfKey({ role, rows, rowsExact, ownPolicy }: PlannedKey, atMost: boo
 
 /** `said`: the calls above, of which one may mend several things. */
 function explain(policy: PlannedPolicy, said: Set<string>): void {
-  const { relation, problem, warnings, keys } = policy;
+  const { relation, problem, warnings, keys, outOfTime } = policy;
   if (problem && !isUnseen(policy))
     console.log(wrapped(styleText('red', `${relation}: ${problem.message}`)));
   const warned = warnings.join('\n');
@@ -111,9 +111,11 @@ function explain(policy: PlannedPolicy, said: Set<string>): void {
       wrapped(styleText('yellow', `${relation}: an index is missing. Fix: ${createIndex}`)),
     );
   }
-  const fixes = keys.flatMap(({ role, rows, ownPolicy, fix }) =>
-    role === 'hold' && rows !== 0 && !ownPolicy && fix ? [fix] : [],
-  );
+  const fixes = keys.flatMap(({ role, rows, ownPolicy, createIndex, fix }) => {
+    // What there was no time to look at may keep nothing, and more is not to be deleted for nothing.
+    const notReached = rows === null && outOfTime && !createIndex;
+    return role === 'hold' && rows !== 0 && !notReached && !ownPolicy && fix ? [fix] : [];
+  });
   /** The calls, by what each offers as another way. */
   const calls = new Map<string, string[]>();
   for (const fix of fixes) {

@@ -108,7 +108,17 @@ it('says once that time ran out, and of what was not looked at nothing worse', (
   const problem = { code: 'NS424', message: 'The tables before it took all the time there was' };
   const late = { ...orders, dueRows: undefined, dueRowsExact: undefined, problem };
   const lines = linesOf([
-    { ...orders, goes: 9, goesAtMost: true, outOfTime: true, keys: [key('items', null, {})] },
+    {
+      ...orders,
+      goes: 9,
+      goesAtMost: true,
+      outOfTime: true,
+      keys: [
+        key('items', null, {}),
+        key('logs', null, { role: 'hold', fix: "select settle('orders', 'logs');" }),
+        key('notes', null, { role: 'hold', fix: "select settle('orders', 'notes');", rows: 2 }),
+      ],
+    },
     { ...late, relation: 'public.users' },
     { ...late, relation: 'public.teams' },
   ]);
@@ -116,6 +126,8 @@ it('says once that time ran out, and of what was not looked at nothing worse', (
   expect(lines).toMatch(/^public\.users: not looked at$/m);
   expect(lines).not.toMatch(/cannot be purged|took all the time/);
   expect(lines.match(/Time ran out/g)).toHaveLength(1);
+  expect(lines).toContain("settle('orders', 'notes')");
+  expect(lines).not.toContain("settle('orders', 'logs')");
   expect(lines.replace(/\s+/g, ' ')).toContain('Not looked at: public.users, public.teams.');
 });
 

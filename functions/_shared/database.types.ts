@@ -3103,6 +3103,10 @@ export type Database = {
       }
       index_definition: { Args: { index: unknown }; Returns: string }
       index_for_key: { Args: { key: unknown }; Returns: string }
+      index_serves_key: {
+        Args: { index: unknown; key: unknown }
+        Returns: boolean
+      }
       indexed_as: {
         Args: { column_name: unknown; relation: unknown }
         Returns: string

@@ -1835,17 +1835,42 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   own_role constant oid := current_user::regrole;
-  database_owner constant oid := (select d.datdba from pg_catalog.pg_database d where d.datname = current_database());
+  database_owner oid;
   family oid[] := relations;
   level oid[] := relations;
   -- Those that take a closer look.
   others oid[];
+  plain text[];
 begin
+  -- Most are ours and no part of anything, and that is seen at once.
+  plain := array(
+    select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+    from unnest(relations) with ordinality r(oid, position)
+    cross join lateral (select x.* from pg_catalog.pg_class x where x.oid = r.oid offset 0) c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.relkind <> 'p' and not c.relispartition
+      and pg_has_role(c.relowner, own_role, 'usage')
+      -- The schema public belongs to whoever owns the database.
+      and pg_has_role(case n.nspowner when 'pg_database_owner'::regrole then (
+        select d.datdba from pg_catalog.pg_database d where d.datname = current_database()
+      ) else n.nspowner end, own_role, 'usage')
+      and not (c.relhastriggers and exists (
+        select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+        where t.tgrelid = c.oid and not t.tgisinternal
+          and (t.tgqual is not null or not pg_has_role(p.proowner, own_role, 'usage'))
+      ))
+    order by r.position
+  );
+  if cardinality(plain) = cardinality(relations) then
+    return plain;
+  end if;
+
   loop
     level := array(select distinct i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = any(level));
     exit when level = '{}';
     family := family || level;
   end loop;
+  select d.datdba into database_owner from pg_catalog.pg_database d where d.datname = current_database();
   others := array(
     select c.oid
     from unnest(family) f(oid)
@@ -12615,6 +12640,45 @@ $$;
 
 comment on function nightshift.index_for_key is 'The statement that makes the index which serves a foreign key from the referencing side.';
 
+-- supabase/schema/retention/index_serves_key.sql
+
+create or replace function nightshift.index_serves_key(index oid, key oid)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+      select from pg_catalog.pg_class c join pg_catalog.pg_am m on m.oid = c.relam
+      where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
+    )
+    and (
+      i.indpred is null
+      or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
+        select a.attname from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+      ))
+    )
+    -- In an index of another collation Postgres cannot look up a text.
+    and (0 = all(i.indcollation::oid[]) or not exists (
+      select
+      from unnest(k.conkey, k.confkey) u(conkey, confkey)
+      join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
+      join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
+      join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
+      where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
+    ))
+    -- The leading columns of the index, in any order, are the columns of the key.
+    and (cardinality(k.conkey) = 1 or (
+      select array_agg(i.indkey[n] order by i.indkey[n])
+      from generate_series(0, cardinality(k.conkey) - 1) n
+    ) = (select array_agg(a order by a) from unnest(k.conkey) a))
+  from pg_catalog.pg_index i, pg_catalog.pg_constraint k
+  where i.indexrelid = index_serves_key.index and k.oid = index_serves_key.key;
+$$;
+
+comment on function nightshift.index_serves_key is
+  'Whether an index of the referencing table, which begins with a column of a foreign key, serves that key.';
+
 -- supabase/schema/retention/indexed_as.sql
 
 create or replace function nightshift.indexed_as(relation regclass, column_name name)
@@ -15767,8 +15831,10 @@ set search_path = pg_catalog, pg_temp
 -- A batch asks two or three times, mostly of a table or two: to plan takes longer than to look, and the plan is always the same.
 set plan_cache_mode = force_generic_plan
 as $$
+declare
+  relations_found oid[];
+  keys_found oid[];
 begin
-  return query
   with families as materialized (
     select c.oid,
       case when c.relkind = 'p' or c.relispartition then array(select nightshift.related_tables(c.oid)) else array[c.oid] end as related
@@ -15787,10 +15853,17 @@ begin
     join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
     -- On the table that it refers to a key depends as one object on another, on its own table as a part of it.
     where d.classid = 'pg_catalog.pg_constraint'::regclass and d.deptype = 'n'
-  ),
-  keys as materialized (
+  )
+  select array_agg(f.relation), array_agg(f.key) into relations_found, keys_found from found f;
+  -- Nothing refers to most tables, and to get ready for what is told of keys takes longer than to see that.
+  if keys_found is null then
+    return;
+  end if;
+
+  return query
+  with keys as materialized (
     select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey, k.confkey
-    from found f
+    from unnest(relations_found, keys_found) f(relation, key)
     cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = f.key offset 0) k
     where k.contype = 'f'
       -- Copies of a key that partitioning makes are covered by the key itself.
@@ -15810,32 +15883,11 @@ begin
       where i.indrelid = k.conrelid
         and i.indisvalid
         and i.indkey[0] = any(k.conkey)
-        and (
-          i.indpred is null
-          or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
-            select a.attname from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]
-          ))
-        )
-        and exists (
-          select 1
-          from pg_catalog.pg_class c
-          join pg_catalog.pg_am m on m.oid = c.relam
+        -- Most indexes are of all rows and have no collation, and most keys have one column.
+        and case when i.indpred is null and cardinality(k.conkey) = 1 and 0 = all(i.indcollation::oid[]) then exists (
+          select from pg_catalog.pg_class c join pg_catalog.pg_am m on m.oid = c.relam
           where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
-        )
-        -- In an index of another collation Postgres cannot look up a text.
-        and (0 = all(i.indcollation::oid[]) or not exists (
-          select
-          from unnest(k.conkey, k.confkey) u(conkey, confkey)
-          join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
-          join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
-          join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
-          where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
-        ))
-        -- The leading columns of the index, in any order, are the columns of the key.
-        and (cardinality(k.conkey) = 1 or (
-          select array_agg(i.indkey[n] order by i.indkey[n])
-          from generate_series(0, cardinality(k.conkey) - 1) n
-        ) = (select array_agg(a order by a) from unnest(k.conkey) a))
+        ) else nightshift.index_serves_key(i.indexrelid, k.oid) end
     )
   from keys k;
 end;
@@ -27994,7 +28046,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2f0812f5d648439e00ef49c9ee8237be24ca22bbac91841bb7195f7f37072552', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd8833a8e766272f1f0f389517b34d34bc859c460fc39a918aff73506c0ff8840', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28041,23 +28093,23 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
   held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades,
   hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days,
-  index_columns, index_definition, index_for_key, indexed_as, inspect_soft_delete, interval_start, intervals_of,
-  is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state, job_states,
-  jobs, join_condition, join_conditions, json_number, judge_key_query, keep_time, key_collation, key_columns,
-  key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked, keys_in_words,
-  keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone, level_rank,
-  list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies, list_retention_policies,
-  list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation, lock_holder, lock_in_turn,
-  lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone,
-  may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog, measure_children, measure_default_partition,
-  measure_for_run, measure_key_query, measure_leaves, measure_references, measure_retention_backlog,
-  measure_retention_backlogs, measure_retention_rest, migrations, move_rows, moved_row, multixact_members,
-  mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice,
-  note_answer, note_assessment, note_decisions, note_detaching, note_durations, note_partitions, note_released,
-  note_tables, note_told, note_trends, note_unchanged, nothing_left, old_transaction, oldest_due, only_kept,
-  only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of, partition_faults,
-  partition_history, partition_key, partition_policies, partition_state, partition_suffix, partition_warnings,
-  partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
+  index_columns, index_definition, index_for_key, index_serves_key, indexed_as, inspect_soft_delete, interval_start,
+  intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, join_conditions, json_number, judge_key_query, keep_time, key_collation,
+  key_columns, key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked,
+  keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone,
+  level_rank, list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies,
+  list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation,
+  lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed,
+  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog,
+  measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves, measure_references,
+  measure_retention_backlog, measure_retention_backlogs, measure_retention_rest, migrations, move_rows, moved_row,
+  multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds,
+  next_slice, note_answer, note_assessment, note_decisions, note_detaching, note_durations, note_partitions,
+  note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left, old_transaction, oldest_due,
+  only_kept, only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of,
+  partition_faults, partition_history, partition_key, partition_policies, partition_state, partition_suffix,
+  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
   partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance,
   plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum, plan_view_refresh, policy_members,
   policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,

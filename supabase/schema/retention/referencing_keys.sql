@@ -10,8 +10,10 @@ set search_path = pg_catalog, pg_temp
 -- A batch asks two or three times, mostly of a table or two: to plan takes longer than to look, and the plan is always the same.
 set plan_cache_mode = force_generic_plan
 as $$
+declare
+  relations_found oid[];
+  keys_found oid[];
 begin
-  return query
   with families as materialized (
     select c.oid,
       case when c.relkind = 'p' or c.relispartition then array(select nightshift.related_tables(c.oid)) else array[c.oid] end as related
@@ -30,10 +32,17 @@ begin
     join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = c.oid
     -- On the table that it refers to a key depends as one object on another, on its own table as a part of it.
     where d.classid = 'pg_catalog.pg_constraint'::regclass and d.deptype = 'n'
-  ),
-  keys as materialized (
+  )
+  select array_agg(f.relation), array_agg(f.key) into relations_found, keys_found from found f;
+  -- Nothing refers to most tables, and to get ready for what is told of keys takes longer than to see that.
+  if keys_found is null then
+    return;
+  end if;
+
+  return query
+  with keys as materialized (
     select distinct f.relation, k.oid, k.conname, k.conrelid, k.confrelid, k.conkey, k.confkey
-    from found f
+    from unnest(relations_found, keys_found) f(relation, key)
     cross join lateral (select k.* from pg_catalog.pg_constraint k where k.oid = f.key offset 0) k
     where k.contype = 'f'
       -- Copies of a key that partitioning makes are covered by the key itself.
@@ -53,32 +62,11 @@ begin
       where i.indrelid = k.conrelid
         and i.indisvalid
         and i.indkey[0] = any(k.conkey)
-        and (
-          i.indpred is null
-          or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
-            select a.attname from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]
-          ))
-        )
-        and exists (
-          select 1
-          from pg_catalog.pg_class c
-          join pg_catalog.pg_am m on m.oid = c.relam
+        -- Most indexes are of all rows and have no collation, and most keys have one column.
+        and case when i.indpred is null and cardinality(k.conkey) = 1 and 0 = all(i.indcollation::oid[]) then exists (
+          select from pg_catalog.pg_class c join pg_catalog.pg_am m on m.oid = c.relam
           where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
-        )
-        -- In an index of another collation Postgres cannot look up a text.
-        and (0 = all(i.indcollation::oid[]) or not exists (
-          select
-          from unnest(k.conkey, k.confkey) u(conkey, confkey)
-          join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
-          join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
-          join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
-          where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
-        ))
-        -- The leading columns of the index, in any order, are the columns of the key.
-        and (cardinality(k.conkey) = 1 or (
-          select array_agg(i.indkey[n] order by i.indkey[n])
-          from generate_series(0, cardinality(k.conkey) - 1) n
-        ) = (select array_agg(a order by a) from unnest(k.conkey) a))
+        ) else nightshift.index_serves_key(i.indexrelid, k.oid) end
     )
   from keys k;
 end;

@@ -13024,7 +13024,7 @@ returns jsonb
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '1s'
+set lock_timeout = '500ms'
 set jit = off
 as $$
 declare
@@ -13893,7 +13893,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set statement_timeout = '8s'
-set lock_timeout = '1s'
+-- It reads several tables: a migration that takes them in another order is not the one to fail after deadlock_timeout.
+set lock_timeout = '500ms'
 set jit = off
 as $$
 declare
@@ -13963,7 +13964,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set statement_timeout = '2s'
-set lock_timeout = '1s'
+set lock_timeout = '500ms'
 set jit = off
 as $$
 declare
@@ -14778,7 +14779,7 @@ returns jsonb
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '1s'
+set lock_timeout = '500ms'
 set jit = off
 as $$
 declare
@@ -28046,7 +28047,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd8833a8e766272f1f0f389517b34d34bc859c460fc39a918aff73506c0ff8840', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7882e5fd28c75828f22b667ea436717b8ec1abf87dfb9943cb06b8f7ee72da42', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

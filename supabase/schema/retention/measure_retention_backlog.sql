@@ -8,7 +8,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set statement_timeout = '8s'
-set lock_timeout = '1s'
+-- It reads several tables: a migration that takes them in another order is not the one to fail after deadlock_timeout.
+set lock_timeout = '500ms'
 set jit = off
 as $$
 declare

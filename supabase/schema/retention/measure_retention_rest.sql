@@ -4,7 +4,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set statement_timeout = '2s'
-set lock_timeout = '1s'
+set lock_timeout = '500ms'
 set jit = off
 as $$
 declare

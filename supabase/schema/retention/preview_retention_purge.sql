@@ -3,7 +3,7 @@ returns jsonb
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '1s'
+set lock_timeout = '500ms'
 set jit = off
 as $$
 declare

@@ -1835,42 +1835,17 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   own_role constant oid := current_user::regrole;
-  database_owner oid;
+  database_owner constant oid := (select d.datdba from pg_catalog.pg_database d where d.datname = current_database());
   family oid[] := relations;
   level oid[] := relations;
   -- Those that take a closer look.
   others oid[];
-  plain text[];
 begin
-  -- Most are ours and no part of anything, and that is seen at once.
-  plain := array(
-    select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
-    from unnest(relations) with ordinality r(oid, position)
-    cross join lateral (select x.* from pg_catalog.pg_class x where x.oid = r.oid offset 0) c
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.relkind <> 'p' and not c.relispartition
-      and pg_has_role(c.relowner, own_role, 'usage')
-      -- The schema public belongs to whoever owns the database.
-      and pg_has_role(case n.nspowner when 'pg_database_owner'::regrole then (
-        select d.datdba from pg_catalog.pg_database d where d.datname = current_database()
-      ) else n.nspowner end, own_role, 'usage')
-      and not (c.relhastriggers and exists (
-        select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
-        where t.tgrelid = c.oid and not t.tgisinternal
-          and (t.tgqual is not null or not pg_has_role(p.proowner, own_role, 'usage'))
-      ))
-    order by r.position
-  );
-  if cardinality(plain) = cardinality(relations) then
-    return plain;
-  end if;
-
   loop
     level := array(select distinct i.inhparent from pg_catalog.pg_inherits i where i.inhrelid = any(level));
     exit when level = '{}';
     family := family || level;
   end loop;
-  select d.datdba into database_owner from pg_catalog.pg_database d where d.datname = current_database();
   others := array(
     select c.oid
     from unnest(family) f(oid)
@@ -28047,7 +28022,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7882e5fd28c75828f22b667ea436717b8ec1abf87dfb9943cb06b8f7ee72da42', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2604b7af511169daf2db108685502864af1e14e686900c917b310a239a35a7ca', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -21391,7 +21391,9 @@ as $$
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join pg_catalog.pg_class active on active.oid = to_regclass(format('%I.%I', n.nspname, left('active_' || c.relname, 63)))
-      join pg_catalog.pg_class v on v.oid in (select nightshift.soft_delete_views(c.oid))
+      -- Before Postgres 17, IN would ask for the views once for each relation of the database.
+      cross join lateral nightshift.soft_delete_views(c.oid) w(oid)
+      join pg_catalog.pg_class v on v.oid = w.oid
       cross join lateral aclexplode(c.relacl) a
       cross join lateral (select case a.grantee when 0 then 'public' else a.grantee::regrole::text end) r(name)
       where c.oid = settings.relation and settings.views and a.grantee <> c.relowner
@@ -28022,7 +28024,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2604b7af511169daf2db108685502864af1e14e686900c917b310a239a35a7ca', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5a3af097ad8354f49ddf7f064b89a2fefd1934858057a277133fee9fe75b7948', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -491,6 +491,16 @@ describe('rows that a flag marked before there was a time', () => {
 });
 
 describe('advice', () => {
+  it('looks for the views of its own table only, whatever else the database has', async () => {
+    const [asked] = await db.sql.begin(async (sql) => {
+      await sql`set local track_functions = 'all'`;
+      await sql`select nightshift.enable_soft_delete('app.orders')`;
+      return sql`select sum(calls)::integer as times from pg_stat_xact_user_functions where funcname = 'soft_delete_views'`;
+    });
+    // What is put into the query that asks is no call.
+    expect(asked?.times ?? 0).toBeLessThanOrEqual(1);
+  });
+
   const adviceOf = async (options = '') =>
     (await call(`enable_soft_delete('app.orders'${options})`)).advice.map((each) => each.statement);
 

@@ -82,7 +82,9 @@ as $$
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join pg_catalog.pg_class active on active.oid = to_regclass(format('%I.%I', n.nspname, left('active_' || c.relname, 63)))
-      join pg_catalog.pg_class v on v.oid in (select nightshift.soft_delete_views(c.oid))
+      -- Before Postgres 17, IN would ask for the views once for each relation of the database.
+      cross join lateral nightshift.soft_delete_views(c.oid) w(oid)
+      join pg_catalog.pg_class v on v.oid = w.oid
       cross join lateral aclexplode(c.relacl) a
       cross join lateral (select case a.grantee when 0 then 'public' else a.grantee::regrole::text end) r(name)
       where c.oid = settings.relation and settings.views and a.grantee <> c.relowner

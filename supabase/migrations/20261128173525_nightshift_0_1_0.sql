@@ -10897,11 +10897,13 @@ comment on function nightshift.count_released is 'How many references were set t
 
 create or replace function nightshift.count_rows(sets nightshift.row_set[])
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(sum(cardinality(s.tids)), 0)::bigint from unnest(count_rows.sets) s;
+begin
+  return (select coalesce(sum(cardinality(s.tids)), 0) from unnest(count_rows.sets) s);
+end;
 $$;
 
 comment on function nightshift.count_rows is 'How many rows there are in merged sets.';
@@ -11793,16 +11795,23 @@ comment on function nightshift.find_keys is
 
 create or replace function nightshift.find_moved_rows(rows nightshift.row_set[])
 returns nightshift.moved_row[]
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(row(m.relation, m.old_tid, m.new_tid)::nightshift.moved_row), '{}')
-  from (
-    select distinct r.relation, t.old_tid, t.new_tid
-    from (select r.*, nightshift.follow_rows(array[r]) as now_at from unnest(find_moved_rows.rows) r) r
-    cross join lateral unnest(r.tids, (r.now_at[1]).tids) t(old_tid, new_tid)
-  ) m
-  where m.old_tid <> m.new_tid;
+begin
+  if cardinality(rows) = 0 then
+    return '{}';
+  end if;
+  return (
+    select coalesce(array_agg(row(m.relation, m.old_tid, m.new_tid)::nightshift.moved_row), '{}')
+    from (
+      select distinct r.relation, t.old_tid, t.new_tid
+      from (select r.*, nightshift.follow_rows(array[r]) as now_at from unnest(find_moved_rows.rows) r) r
+      cross join lateral unnest(r.tids, (r.now_at[1]).tids) t(old_tid, new_tid)
+    ) m
+    where m.old_tid <> m.new_tid
+  );
+end;
 $$;
 
 comment on function nightshift.find_moved_rows is
@@ -12290,14 +12299,16 @@ comment on function nightshift.follow_tables is
 
 create or replace function nightshift.forced_names(run nightshift.runs)
 returns text[]
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case jsonb_typeof(run.input -> 'force')
+begin
+  return case jsonb_typeof(run.input -> 'force')
     when 'array' then array(select jsonb_array_elements_text(run.input -> 'force'))
     else '{}'
   end;
+end;
 $$;
 
 comment on function nightshift.forced_names is 'The tables that the input of a run names in force.';
@@ -12325,12 +12336,14 @@ comment on function nightshift.forget_decisions is 'Deletes what runs that have 
 
 create or replace function nightshift.gone_of(policy oid, step jsonb)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(step -> 'children', '{}')
+begin
+  return coalesce(step -> 'children', '{}')
     || jsonb_build_object(gone_of.policy::regclass::text, coalesce((step ->> 'rowsPurged')::bigint, 0));
+end;
 $$;
 
 comment on function nightshift.gone_of is 'How many rows went in a step, by table.';
@@ -12680,13 +12693,15 @@ comment on function nightshift.indexed_as is
 
 create or replace function nightshift.is_forced(run nightshift.runs, relation regclass)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select exists (
+begin
+  return exists (
     select from unnest(nightshift.forced_names(run)) f(name) where nightshift.find_relation(f.name) = is_forced.relation
   );
+end;
 $$;
 
 comment on function nightshift.is_forced is 'Whether the input of a run names a table in force, so that the brake does not hold for it.';
@@ -12925,15 +12940,19 @@ comment on function nightshift.keys_in_words is 'The foreign keys with a role in
 
 create or replace function nightshift.known_decisions(run_id uuid, policy oid, leaf oid, tids tid[])
 returns nightshift.held_row[]
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
-  select coalesce(array_agg(row(known_decisions.policy, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row), '{}')
-  from nightshift.purge_decisions d
-  left join lateral string_to_table(d.reason, E'\n') r(reason) on true
-  where d.run_id = known_decisions.run_id and d.relation = leaf and d.tid = any(tids);
+begin
+  return (
+    select coalesce(array_agg(row(known_decisions.policy, d.relation, d.tid, d.fate, r.reason)::nightshift.held_row), '{}')
+    from nightshift.purge_decisions d
+    left join lateral string_to_table(d.reason, E'\n') r(reason) on true
+    where d.run_id = known_decisions.run_id and d.relation = leaf and d.tid = any(tids)
+  );
+end;
 $$;
 
 comment on function nightshift.known_decisions is 'What a run has decided of rows of a leaf, once for each reason.';
@@ -14944,7 +14963,7 @@ begin
     resolved.rows_to_delete := null;
   end if;
 
-  if resolved.rows_to_delete is not null then
+  if resolved.rows_to_delete is not null and (not by_slices or cardinality(seeds) > 0) then
     if not dry then
       perform nightshift.apply_brake(run, resolved.rows_to_delete);
       select d.* into result
@@ -15561,14 +15580,18 @@ comment on function nightshift.read_pressure is
 
 create or replace function nightshift.reasons_of(held nightshift.held_row[], fate text)
 returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_object_agg(g.reason, g.n), '{}')
-  from (
-    select h.reason, count(*) as n from unnest(held) h where h.fate = reasons_of.fate and h.reason is not null group by h.reason
-  ) g;
+begin
+  return (
+    select coalesce(jsonb_object_agg(g.reason, g.n), '{}')
+    from (
+      select h.reason, count(*) as n from unnest(held) h where h.fate = reasons_of.fate and h.reason is not null group by h.reason
+    ) g
+  );
+end;
 $$;
 
 comment on function nightshift.reasons_of is 'How many rows of one fate there are, by what keeps them.';
@@ -15966,14 +15989,16 @@ comment on function nightshift.related_tables is 'A table, its partitions at eve
 
 create or replace function nightshift.remember_held(run_id uuid, held nightshift.held_row[])
 returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   insert into nightshift.purge_decisions (run_id, relation, tid, fate, reason)
   select remember_held.run_id, h.relation, h.tid, h.fate, string_agg(h.reason, E'\n' order by h.reason)
   from unnest(held) h
   group by h.relation, h.tid, h.fate
   on conflict do nothing;
+end;
 $$;
 
 comment on function nightshift.remember_held is
@@ -16987,20 +17012,24 @@ comment on function nightshift.subtract_held is 'Those of sets that are not held
 
 create or replace function nightshift.subtract_row_sets(sets nightshift.row_set[], minus nightshift.row_set[])
 returns nightshift.row_set[]
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(row(d.policy, d.relation, d.due, d.tids)::nightshift.row_set), '{}')
-  from (
-    select s.policy, s.relation, s.due, array_agg(distinct t.tid) as tids
-    from unnest(subtract_row_sets.sets) s
-    cross join lateral unnest(s.tids) t(tid)
-    where (s.relation, t.tid) not in (
-      select m.relation, r.tid from unnest(subtract_row_sets.minus) m cross join lateral unnest(m.tids) r(tid)
-    )
-    group by s.policy, s.relation, s.due
-  ) d;
+begin
+  return (
+    select coalesce(array_agg(row(d.policy, d.relation, d.due, d.tids)::nightshift.row_set), '{}')
+    from (
+      select s.policy, s.relation, s.due, array_agg(distinct t.tid) as tids
+      from unnest(subtract_row_sets.sets) s
+      cross join lateral unnest(s.tids) t(tid)
+      where (s.relation, t.tid) not in (
+        select m.relation, r.tid from unnest(subtract_row_sets.minus) m cross join lateral unnest(m.tids) r(tid)
+      )
+      group by s.policy, s.relation, s.due
+    ) d
+  );
+end;
 $$;
 
 comment on function nightshift.subtract_row_sets is 'Those of sets that are not in minus, whatever the policies say.';
@@ -17019,8 +17048,12 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  seeds := '{}';
   select max(p.level) into level
   from nightshift.purge_pending p where p.run_id = run.id and p.turn = take_pending.turn::oid;
+  if level is null then
+    return;
+  end if;
   seeds := array(
     select row(g.policy, g.relation, true, g.tids)::nightshift.row_set
     from (
@@ -20386,9 +20419,13 @@ comment on function nightshift.record_failed_restores is
 
 create or replace function nightshift.record_purge(run_id uuid, before jsonb, after jsonb)
 returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  if not exists (select from nightshift.soft_delete_tables) then
+    return;
+  end if;
   insert into nightshift.deletion_events (operation, action, relation_name, rows, actor)
   select record_purge.run_id, 'purge', t.relation::text, sum(c.rows), 'retention-purge'
   from nightshift.soft_delete_tables t
@@ -20405,6 +20442,7 @@ as $$
   group by t.relation
   having sum(c.rows) > 0
   order by t.relation::text;
+end;
 $$;
 
 comment on function nightshift.record_purge is
@@ -28024,7 +28062,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5a3af097ad8354f49ddf7f064b89a2fefd1934858057a277133fee9fe75b7948', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b0d74935532570c53057ae3b389b7b3b9fd5c37b880e80b7c805ab59afe94d81', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -133,7 +133,7 @@ begin
     resolved.rows_to_delete := null;
   end if;
 
-  if resolved.rows_to_delete is not null then
+  if resolved.rows_to_delete is not null and (not by_slices or cardinality(seeds) > 0) then
     if not dry then
       perform nightshift.apply_brake(run, resolved.rows_to_delete);
       select d.* into result

@@ -10,8 +10,12 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  seeds := '{}';
   select max(p.level) into level
   from nightshift.purge_pending p where p.run_id = run.id and p.turn = take_pending.turn::oid;
+  if level is null then
+    return;
+  end if;
   seeds := array(
     select row(g.policy, g.relation, true, g.tids)::nightshift.row_set
     from (

@@ -1,8 +1,12 @@
 create or replace function nightshift.record_purge(run_id uuid, before jsonb, after jsonb)
 returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  if not exists (select from nightshift.soft_delete_tables) then
+    return;
+  end if;
   insert into nightshift.deletion_events (operation, action, relation_name, rows, actor)
   select record_purge.run_id, 'purge', t.relation::text, sum(c.rows), 'retention-purge'
   from nightshift.soft_delete_tables t
@@ -19,6 +23,7 @@ as $$
   group by t.relation
   having sum(c.rows) > 0
   order by t.relation::text;
+end;
 $$;
 
 comment on function nightshift.record_purge is

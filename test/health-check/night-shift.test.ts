@@ -88,7 +88,7 @@ describe('rows that only foreign keys keep', () => {
         level: 'info',
         detail: expect.stringContaining('still need, by "needs it" on app.children (1).'),
         fix: expect.stringMatching(
-          /^select .*'app.parents', with_children => array\['app.children/,
+          /^select .*settle_reference\('app.parents', 'app.children\(parent_id\)', 'with_children'/,
         ),
       },
     });
@@ -100,7 +100,7 @@ describe('rows that only foreign keys keep', () => {
           /left app\.parents: 1 still needed by rows that stay by "needs it" on app\.children \(1\)$/,
         ),
         fix: expect.stringMatching(
-          /^select .*'app.parents', with_children => array\['app.children/,
+          /^select .*settle_reference\('app.parents', 'app.children\(parent_id\)', 'with_children'/,
         ),
       },
     });

@@ -94,8 +94,16 @@ export async function makeSick(sql: Sql): Promise<() => Promise<unknown>> {
   await sql.unsafe(policies);
   await sql.unsafe(ledger);
   await sql`select pg_create_physical_replication_slot(${slot}, true)`;
+  const keeper = await sql.reserve();
+  // Autovacuum comes by once a minute, and freezes what is as old as that, whatever the table says.
+  await keeper`begin`;
+  await keeper`lock table sick.old in share update exclusive mode`;
   await sql.unsafe(afterwards);
-  return () => sql`select pg_drop_replication_slot(${slot})`;
+  return async () => {
+    await keeper`rollback`;
+    keeper.release();
+    await sql`select pg_drop_replication_slot(${slot})`;
+  };
 }
 
 const slot = 'nightshift_sick';

@@ -4137,7 +4137,10 @@ export type Database = {
         Args: { example: string; name: string; period: string }
         Returns: undefined
       }
-      require_reached_keys: { Args: { policy: unknown }; Returns: undefined }
+      require_reached_keys: {
+        Args: { policy: unknown; strays_before?: unknown[] }
+        Returns: undefined
+      }
       require_reading_query: { Args: { query: string }; Returns: undefined }
       require_real_run: {
         Args: {
@@ -4511,6 +4514,7 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
+      stray_tables: { Args: { policy: unknown }; Returns: unknown[] }
       stuck_column: { Args: { key: unknown }; Returns: unknown }
       subtract_held: {
         Args: {

@@ -11744,6 +11744,13 @@ declare
   columns text;
   fitting oid[];
 begin
+  -- As a hint has it: what stands in quotes may look like SQL itself.
+  fitting := array(
+    select k.key from nightshift.purge_keys(array[policy::oid]) k where nightshift.key_in_words(k.key) = entry order by k.key
+  );
+  if cardinality(fitting) > 0 then
+    return fitting;
+  end if;
   if named is null then
     -- As in public.messages(sender_id): the columns of one key of several.
     named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
@@ -16176,34 +16183,27 @@ comment on function nightshift.require_own_rows is
 
 -- supabase/schema/retention/require_reached_keys.sql
 
-create or replace function nightshift.require_reached_keys(policy regclass)
+create or replace function nightshift.require_reached_keys(policy regclass, strays_before regclass[] default '{}')
 returns void
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  stray record;
+  stray regclass;
 begin
-  select k.referencing into stray
-  from nightshift.retention_keys k
-  where k.policy = require_reached_keys.policy
-    and not exists (
-      select from nightshift.purge_keys(array[require_reached_keys.policy::oid]) p
-      where p.referencing = k.referencing and p.role = k.role
-    )
-  limit 1;
-  if found then
+  select s into stray from unnest(nightshift.stray_tables(policy)) s where s <> all(strays_before) limit 1;
+  if stray is not null then
     raise exception using
       errcode = 'NS422',
-      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', stray.referencing, policy),
+      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', stray, policy),
       hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more; or begin with those, and settle each of their references as hold.';
   end if;
 end;
 $$;
 
 comment on function nightshift.require_reached_keys is
-  'Raises NS422, with the fix in the hint, when a policy speaks of a table that refers to none of its rows any more: a child that was taken back may leave others that referred to it.';
+  'Raises NS422, with the fix in the hint, when a policy speaks of a table (none of strays_before) that refers to none of its rows any more: a child that was taken back may leave others that referred to it.';
 
 -- supabase/schema/retention/require_referencing_indexes.sql
 
@@ -16759,7 +16759,9 @@ as $$
 declare
   policy nightshift.retention_policies;
   keys oid[];
-  takes_back boolean;
+  named regclass;
+  strays regclass[];
+  roles_before text[];
   context text;
 begin
   perform nightshift.follow_tables();
@@ -16783,22 +16785,37 @@ begin
     perform nightshift.check_retention_policy(policy, true);
   end if;
   keys := nightshift.find_keys(policy.relation, reference);
-  if cardinality(keys) = 0 then
-    perform nightshift.refuse_key(policy.relation, reference);
-  end if;
-  with taken_back as (
+  strays := nightshift.stray_tables(policy.relation);
+  named := coalesce(
+    (select c.conrelid::regclass from pg_catalog.pg_constraint c where c.oid = keys[1]),
+    nightshift.find_relation(reference),
+    nightshift.find_relation(substring(reference from '^(.*)\(.*\)\s*$'))
+  );
+  with reached as materialized (
+    select p.key, c.conrelid, c.conname
+    from nightshift.purge_keys(array[policy.relation::oid]) p
+    join pg_catalog.pg_constraint c on c.oid = p.key
+  ),
+  taken_back as (
     delete from nightshift.retention_keys k
-    using pg_catalog.pg_constraint c
-    where c.oid = any(keys) and k.policy = policy.relation and k.referencing = c.conrelid and k.constraint_name = c.conname
+    where k.policy = policy.relation and k.referencing = named
+      and (
+        exists (select from reached r where r.key = any(keys) and r.conname = k.constraint_name and r.conrelid = named)
+        -- What was said of a key that is gone, or leads to none of these rows any more, is not true of another that took its place.
+        or not exists (select from reached r where r.conname = k.constraint_name and r.conrelid = named)
+      )
     returning k.role
   )
-  select settle_reference.role <> 'with_children' and exists (select from taken_back t where t.role = 'child') into takes_back;
+  select array_agg(t.role) into roles_before from taken_back t;
+  if cardinality(keys) = 0 and (settle_reference.role <> 'hold' or roles_before is null) then
+    perform nightshift.refuse_key(policy.relation, reference);
+  end if;
   if settle_reference.role <> 'hold' then
     perform nightshift.add_key(policy.relation, k, case settle_reference.role when 'with_children' then 'child' else settle_reference.role end)
     from unnest(keys) k;
   end if;
-  if takes_back then
-    perform nightshift.require_reached_keys(policy.relation);
+  if 'child' = any(roles_before) then
+    perform nightshift.require_reached_keys(policy.relation, strays);
   end if;
   return nightshift.describe_retention_policy(policy);
 exception
@@ -16901,6 +16918,31 @@ $$;
 
 comment on function nightshift.stay_released is
   'Those of released whose row stays and loses its reference, once the rows of going and no others are gone.';
+
+-- supabase/schema/retention/stray_tables.sql
+
+create or replace function nightshift.stray_tables(policy regclass)
+returns regclass[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select distinct k.referencing
+    from nightshift.retention_keys k
+    where k.policy = stray_tables.policy
+      and not exists (
+        select from nightshift.purge_keys(array[stray_tables.policy::oid]) p
+        where p.referencing = k.referencing and p.role = k.role
+      )
+    order by k.referencing
+  );
+end;
+$$;
+
+comment on function nightshift.stray_tables is
+  'The tables of which a policy says something, and which refer to none of its rows any more, or not as it says.';
 
 -- supabase/schema/retention/stuck_column.sql
 
@@ -27988,7 +28030,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '08d1ed38eef476252a462f54dbcb2fcac8bc612e2fd3c31797207e320e579301', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2f032f7bda559dea79a0799554a03cefee982ff8ee8ce58c376b1508ba37f544', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28080,16 +28122,16 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
   sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
   status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
-  stay_released, stuck_column, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends,
-  tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs,
-  trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts,
-  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
-  use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies,
-  vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of,
-  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
-  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
-  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
-  xmin_holder
+  stay_released, stray_tables, stuck_column, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy,
+  tables_of_trends, tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen, time_of_number,
+  trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator,
+  unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron,
+  untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of,
+  vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default,
+  verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
+  wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum,
+  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
+  without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

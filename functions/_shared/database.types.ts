@@ -4197,6 +4197,10 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      rest_of_patience: {
+        Args: { lock_timeout: string; since: string }
+        Returns: string
+      }
       rest_of_walk: {
         Args: {
           cursor: Json

@@ -12480,7 +12480,8 @@ comment on function nightshift.hold_cascades is
 
 -- What a batch needs of other tables, it waits for before it holds a row. A migration that has one of them, and comes to a row of
 -- the batch, would wait for that, and the batch for the migration: of two that wait for each other, Postgres ends the one that
--- began first. Besides, a statement waits for its tables after it was written, and would read another once names are swapped.
+-- began first. Where others have several of the tables, one after the other, it waits for all of them as long as for one: whoever
+-- waits for the batch meanwhile would otherwise find a deadlock before the batch gives way. Besides, a statement waits for its tables after it was written, and would read another once names are swapped.
 -- Locks: at run time, where rows are to be locked, ROW EXCLUSIVE on the tables of policies, and on those of keys by which more is
 --        deleted or changed; ACCESS SHARE on all others at both ends of the keys.
 
@@ -12498,14 +12499,19 @@ declare
   written oid[] := '{}';
   names text[];
   held text[];
-  locked text;
-  looked_at text;
+  locked text[];
+  looked_at text[];
+  started constant timestamptz := clock_timestamp();
+  patience constant text := current_setting('lock_timeout');
+  target record;
 begin
   if locking and before is null then
     -- From here on nobody adds a key to one of these. A partition is held when its rows are chosen.
     for policy in select c.oid from pg_catalog.pg_class c where c.oid = any(policies) and c.relkind = 'r' order by c.oid loop
+      perform set_config('lock_timeout', nightshift.rest_of_patience(patience, started), true);
       perform nightshift.hold_table(policy, 'for update');
     end loop;
+    perform set_config('lock_timeout', patience, true);
   end if;
   keys := array(select k from nightshift.purge_keys(policies) k);
   if cardinality(keys) = 0 or keys = before then
@@ -12542,8 +12548,8 @@ begin
     -- With the lock there, they are still called so.
     exit when names = held;
     select
-      string_agg(t.name, ', ' order by t.position) filter (where t.relation = any(written)),
-      string_agg(t.name, ', ' order by t.position) filter (where t.relation <> all(written))
+      array_agg(t.name order by t.position) filter (where t.relation = any(written)),
+      array_agg(t.name order by t.position) filter (where t.relation <> all(written))
     into locked, looked_at
     from (
       select r.relation, r.position,
@@ -12552,12 +12558,23 @@ begin
       from unnest(relations, names) with ordinality r(relation, name, position)
       cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = r.relation offset 0) c
     ) t;
-    if locked <> '' then
-      execute format('lock table %s in row exclusive mode', locked);
-    end if;
-    if looked_at <> '' then
-      execute format('lock table %s in access share mode', looked_at);
-    end if;
+    begin
+      if locked <> '{}' then
+        execute format('lock table %s in row exclusive mode nowait', array_to_string(locked, ', '));
+      end if;
+      if looked_at <> '{}' then
+        execute format('lock table %s in access share mode nowait', array_to_string(looked_at, ', '));
+      end if;
+    exception
+      when lock_not_available then
+        for target in
+          select t.name, 'row exclusive' as mode from unnest(locked) t(name) union all select t.name, 'access share' from unnest(looked_at) t(name)
+        loop
+          perform set_config('lock_timeout', nightshift.rest_of_patience(patience, started), true);
+          execute format('lock table %s in %s mode', target.name, target.mode);
+        end loop;
+        perform set_config('lock_timeout', patience, true);
+    end;
     held := names;
   end loop;
   return keys;
@@ -16465,6 +16482,24 @@ $$;
 
 comment on function nightshift.resolve_references is
   'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. known_keys: what hold_keys said of their policies, and of component, before the rows were locked. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+
+-- supabase/schema/retention/rest_of_patience.sql
+
+create or replace function nightshift.rest_of_patience(lock_timeout text, since timestamptz)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    -- Without an end.
+    when lock_timeout::interval = '0' then lock_timeout
+    else greatest(1, ceil(1000 * extract(epoch from lock_timeout::interval - (clock_timestamp() - since))))::integer::text
+  end;
+$$;
+
+comment on function nightshift.rest_of_patience is
+  'What a lock_timeout leaves for the next lock, in milliseconds, where it is to be for all of those since then; 1 at least.';
 
 -- supabase/schema/retention/rest_of_walk.sql
 
@@ -28030,7 +28065,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2f032f7bda559dea79a0799554a03cefee982ff8ee8ce58c376b1508ba37f544', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '1514841ae58bec84aeb898235b8bd46b9bb5c75ad47c9cf227b744d23be1ce80', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28112,26 +28147,26 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
   require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
-  resolve_references, rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys,
-  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
-  retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules,
-  seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold,
-  set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_reference, settle_users, shows_only,
-  soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
-  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
-  sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
-  status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
-  stay_released, stray_tables, stuck_column, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy,
-  tables_of_trends, tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen, time_of_number,
-  trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator,
-  unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron,
-  untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of,
-  vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default,
-  verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
-  wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum,
-  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
-  without_replica_identity, work_due, xmin_holder
+  resolve_references, rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since,
+  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words,
+  rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of,
+  schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at,
+  set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
+  settle_reference, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
+  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
+  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
+  status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
+  status_section, status_trends, status_views, stay_released, stray_tables, stuck_column, subtract_held,
+  subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status,
+  take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles,
+  trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause,
+  unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of,
+  usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement,
+  vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads, view_refreshes,
+  view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake,
+  warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -4141,7 +4141,10 @@ export type Database = {
         Args: { example: string; name: string; period: string }
         Returns: undefined
       }
-      require_reached_keys: { Args: { policy: unknown }; Returns: undefined }
+      require_reached_keys: {
+        Args: { policy: unknown; strays_before?: unknown[] }
+        Returns: undefined
+      }
       require_reading_query: { Args: { query: string }; Returns: undefined }
       require_real_run: {
         Args: {
@@ -4197,6 +4200,10 @@ export type Database = {
           seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Record<string, unknown>
+      }
+      rest_of_patience: {
+        Args: { lock_timeout: string; since: string }
+        Returns: string
       }
       rest_of_walk: {
         Args: {
@@ -4515,6 +4522,7 @@ export type Database = {
         }
         Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
+      stray_tables: { Args: { policy: unknown }; Returns: unknown[] }
       stuck_column: { Args: { key: unknown }; Returns: unknown }
       subtract_held: {
         Args: {

@@ -9956,14 +9956,16 @@ comment on function nightshift.add_key is
 
 create or replace function nightshift.add_released(steps jsonb, relation text, counts jsonb)
 returns jsonb
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_set(steps, array[relation, 'released'], (
+begin
+  return jsonb_set(steps, array[relation, 'released'], (
     select coalesce(jsonb_object_agg(e.key, e.value) filter (where e.value <> '0'), '{}')
     from jsonb_each(nightshift.add_counts(steps #> array[relation, 'released'], counts)) e
   ));
+end;
 $$;
 
 comment on function nightshift.add_released is 'Adds to the references that steps of a run count as released in one of them.';
@@ -10878,17 +10880,21 @@ comment on function nightshift.count_held is 'Adds rows that stay to the totals 
 
 create or replace function nightshift.count_released(released nightshift.released_row[])
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_object_agg(t.referencing::text, t.n), '{}')
-  from (
-    select c.conrelid::regclass as referencing, sum(r.n) as n
-    from (select r.key, count(*) as n from unnest(released) r group by r.key) r
-    join pg_catalog.pg_constraint c on c.oid = r.key
-    group by c.conrelid
-  ) t;
+begin
+  return (
+    select coalesce(jsonb_object_agg(t.referencing::text, t.n), '{}')
+    from (
+      select c.conrelid::regclass as referencing, sum(r.n) as n
+      from (select r.key, count(*) as n from unnest(released) r group by r.key) r
+      join pg_catalog.pg_constraint c on c.oid = r.key
+      group by c.conrelid
+    ) t
+  );
+end;
 $$;
 
 comment on function nightshift.count_released is 'How many references were set to null or default, by the table that has them.';
@@ -11746,6 +11752,13 @@ declare
   columns text;
   fitting oid[];
 begin
+  -- As a hint has it: what stands in quotes may look like SQL itself.
+  fitting := array(
+    select k.key from nightshift.purge_keys(array[policy::oid]) k where nightshift.key_in_words(k.key) = entry order by k.key
+  );
+  if cardinality(fitting) > 0 then
+    return fitting;
+  end if;
   if named is null then
     -- As in public.messages(sender_id): the columns of one key of several.
     named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
@@ -12486,7 +12499,9 @@ comment on function nightshift.hold_cascades is
 
 -- What a batch needs of other tables, it waits for before it holds a row. A migration that has one of them, and comes to a row of
 -- the batch, would wait for that, and the batch for the migration: of two that wait for each other, Postgres ends the one that
--- began first. Besides, a statement waits for its tables after it was written, and would read another once names are swapped.
+-- began first. Where others have several of the tables, one after the other, it waits for all of them as long as for one: whoever
+-- waits for the batch meanwhile would otherwise find a deadlock before the batch gives way. Besides, a statement waits for its
+-- tables after it was written, and would read another once names are swapped.
 -- Locks: at run time, where rows are to be locked, ROW EXCLUSIVE on the tables of policies, and on those of keys by which more is
 --        deleted or changed; ACCESS SHARE on all others at both ends of the keys.
 
@@ -12504,12 +12519,16 @@ declare
   written oid[] := '{}';
   names text[];
   held text[];
-  locked text;
-  looked_at text;
+  locked text[];
+  looked_at text[];
+  started constant timestamptz := clock_timestamp();
+  patience constant text := current_setting('lock_timeout');
+  target record;
 begin
   if locking and before is null then
     -- From here on nobody adds a key to one of these. A partition is held when its rows are chosen.
     for policy in select c.oid from pg_catalog.pg_class c where c.oid = any(policies) and c.relkind = 'r' order by c.oid loop
+      perform set_config('lock_timeout', nightshift.rest_of_patience(patience, started), true);
       begin
         perform nightshift.trusted_name(policy);
         perform nightshift.hold_table(policy, 'for update');
@@ -12518,6 +12537,7 @@ begin
         when sqlstate 'NS422' or sqlstate 'NS404' or undefined_table or syntax_error then null;
       end;
     end loop;
+    perform set_config('lock_timeout', patience, true);
   end if;
   keys := array(select k from nightshift.purge_keys(policies) k);
   if cardinality(keys) = 0 or keys = before then
@@ -12554,8 +12574,8 @@ begin
     -- With the lock there, they are still called so.
     exit when names = held;
     select
-      string_agg(t.name, ', ' order by t.position) filter (where t.relation = any(written)),
-      string_agg(t.name, ', ' order by t.position) filter (where t.relation <> all(written))
+      array_agg(t.name order by t.position) filter (where t.relation = any(written)),
+      array_agg(t.name order by t.position) filter (where t.relation <> all(written))
     into locked, looked_at
     from (
       select r.relation, r.position,
@@ -12564,12 +12584,23 @@ begin
       from unnest(relations, names) with ordinality r(relation, name, position)
       cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = r.relation offset 0) c
     ) t;
-    if locked <> '' then
-      execute format('lock table %s in row exclusive mode', locked);
-    end if;
-    if looked_at <> '' then
-      execute format('lock table %s in access share mode', looked_at);
-    end if;
+    begin
+      if locked <> '{}' then
+        execute format('lock table %s in row exclusive mode nowait', array_to_string(locked, ', '));
+      end if;
+      if looked_at <> '{}' then
+        execute format('lock table %s in access share mode nowait', array_to_string(looked_at, ', '));
+      end if;
+    exception
+      when lock_not_available then
+        for target in
+          select t.name, 'row exclusive' as mode from unnest(locked) t(name) union all select t.name, 'access share' from unnest(looked_at) t(name)
+        loop
+          perform set_config('lock_timeout', nightshift.rest_of_patience(patience, started), true);
+          execute format('lock table %s in %s mode', target.name, target.mode);
+        end loop;
+        perform set_config('lock_timeout', patience, true);
+    end;
     held := names;
   end loop;
   return keys;
@@ -16235,34 +16266,27 @@ comment on function nightshift.require_own_rows is
 
 -- supabase/schema/retention/require_reached_keys.sql
 
-create or replace function nightshift.require_reached_keys(policy regclass)
+create or replace function nightshift.require_reached_keys(policy regclass, strays_before regclass[] default '{}')
 returns void
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  stray record;
+  stray regclass;
 begin
-  select k.referencing into stray
-  from nightshift.retention_keys k
-  where k.policy = require_reached_keys.policy
-    and not exists (
-      select from nightshift.purge_keys(array[require_reached_keys.policy::oid]) p
-      where p.referencing = k.referencing and p.role = k.role
-    )
-  limit 1;
-  if found then
+  select s into stray from unnest(nightshift.stray_tables(policy)) s where s <> all(strays_before) limit 1;
+  if stray is not null then
     raise exception using
       errcode = 'NS422',
-      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', stray.referencing, policy),
+      message = format('%s no longer refers to rows that go by the policy of %s, or not as it says', stray, policy),
       hint = 'Give with_children, release and keep together, without the tables that do not belong to it any more; or begin with those, and settle each of their references as hold.';
   end if;
 end;
 $$;
 
 comment on function nightshift.require_reached_keys is
-  'Raises NS422, with the fix in the hint, when a policy speaks of a table that refers to none of its rows any more: a child that was taken back may leave others that referred to it.';
+  'Raises NS422, with the fix in the hint, when a policy speaks of a table (none of strays_before) that refers to none of its rows any more: a child that was taken back may leave others that referred to it.';
 
 -- supabase/schema/retention/require_referencing_indexes.sql
 
@@ -16524,6 +16548,24 @@ $$;
 
 comment on function nightshift.resolve_references is
   'Of locked due rows (seeds), those that may go, with all that goes with them: rows_to_delete is the largest set, of what was reached from seeds, that no other row refers to, and released the references that are then set to null or default. held: those that stay, with each foreign key that keeps them. known_keys: what hold_keys said of their policies, and of component, before the rows were locked. reached: all that was looked at. Not complete, and nothing else, when more than max_rows would have to be looked at; ahead is then where to look first.';
+
+-- supabase/schema/retention/rest_of_patience.sql
+
+create or replace function nightshift.rest_of_patience(lock_timeout text, since timestamptz)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    -- Without an end.
+    when lock_timeout::interval = '0' then lock_timeout
+    else greatest(1, ceil(1000 * extract(epoch from lock_timeout::interval - (clock_timestamp() - since))))::integer::text
+  end;
+$$;
+
+comment on function nightshift.rest_of_patience is
+  'What a lock_timeout leaves for the next lock, in milliseconds, where it is to be for all of those since then; 1 at least.';
 
 -- supabase/schema/retention/rest_of_walk.sql
 
@@ -16818,7 +16860,9 @@ as $$
 declare
   policy nightshift.retention_policies;
   keys oid[];
-  takes_back boolean;
+  named regclass;
+  strays regclass[];
+  roles_before text[];
   context text;
 begin
   perform nightshift.follow_tables();
@@ -16842,22 +16886,37 @@ begin
     perform nightshift.check_retention_policy(policy, true);
   end if;
   keys := nightshift.find_keys(policy.relation, reference);
-  if cardinality(keys) = 0 then
-    perform nightshift.refuse_key(policy.relation, reference);
-  end if;
-  with taken_back as (
+  strays := nightshift.stray_tables(policy.relation);
+  named := coalesce(
+    (select c.conrelid::regclass from pg_catalog.pg_constraint c where c.oid = keys[1]),
+    nightshift.find_relation(reference),
+    nightshift.find_relation(substring(reference from '^(.*)\(.*\)\s*$'))
+  );
+  with reached as materialized (
+    select p.key, c.conrelid, c.conname
+    from nightshift.purge_keys(array[policy.relation::oid]) p
+    join pg_catalog.pg_constraint c on c.oid = p.key
+  ),
+  taken_back as (
     delete from nightshift.retention_keys k
-    using pg_catalog.pg_constraint c
-    where c.oid = any(keys) and k.policy = policy.relation and k.referencing = c.conrelid and k.constraint_name = c.conname
+    where k.policy = policy.relation and k.referencing = named
+      and (
+        exists (select from reached r where r.key = any(keys) and r.conname = k.constraint_name and r.conrelid = named)
+        -- What was said of a key that is gone, or leads to none of these rows any more, is not true of another that took its place.
+        or not exists (select from reached r where r.conname = k.constraint_name and r.conrelid = named)
+      )
     returning k.role
   )
-  select settle_reference.role <> 'with_children' and exists (select from taken_back t where t.role = 'child') into takes_back;
+  select array_agg(t.role) into roles_before from taken_back t;
+  if cardinality(keys) = 0 and (settle_reference.role <> 'hold' or roles_before is null) then
+    perform nightshift.refuse_key(policy.relation, reference);
+  end if;
   if settle_reference.role <> 'hold' then
     perform nightshift.add_key(policy.relation, k, case settle_reference.role when 'with_children' then 'child' else settle_reference.role end)
     from unnest(keys) k;
   end if;
-  if takes_back then
-    perform nightshift.require_reached_keys(policy.relation);
+  if 'child' = any(roles_before) then
+    perform nightshift.require_reached_keys(policy.relation, strays);
   end if;
   return nightshift.describe_retention_policy(policy);
 exception
@@ -16960,6 +17019,31 @@ $$;
 
 comment on function nightshift.stay_released is
   'Those of released whose row stays and loses its reference, once the rows of going and no others are gone.';
+
+-- supabase/schema/retention/stray_tables.sql
+
+create or replace function nightshift.stray_tables(policy regclass)
+returns regclass[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select distinct k.referencing
+    from nightshift.retention_keys k
+    where k.policy = stray_tables.policy
+      and not exists (
+        select from nightshift.purge_keys(array[stray_tables.policy::oid]) p
+        where p.referencing = k.referencing and p.role = k.role
+      )
+    order by k.referencing
+  );
+end;
+$$;
+
+comment on function nightshift.stray_tables is
+  'The tables of which a policy says something, and which refer to none of its rows any more, or not as it says.';
 
 -- supabase/schema/retention/stuck_column.sql
 
@@ -28062,7 +28146,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b0d74935532570c53057ae3b389b7b3b9fd5c37b880e80b7c805ab59afe94d81', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '73220252a3c2d5b8ad1d46c5e1486f602dcb201ff42178d3712ab1e6d2a57788', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28144,26 +28228,26 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
   require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
-  resolve_references, rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys,
-  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
-  retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules,
-  seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold,
-  set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_reference, settle_users, shows_only,
-  soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
-  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
-  sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
-  status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
-  stay_released, stuck_column, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends,
-  tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs,
-  trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts,
-  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
-  use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies,
-  vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of,
-  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
-  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
-  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
-  xmin_holder
+  resolve_references, rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since,
+  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words,
+  rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of,
+  schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at,
+  set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
+  settle_reference, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
+  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
+  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
+  status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
+  status_section, status_trends, status_views, stay_released, stray_tables, stuck_column, subtract_held,
+  subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status,
+  take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles,
+  trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause,
+  unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of,
+  usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement,
+  vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads, view_refreshes,
+  view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake,
+  warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop,
+  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -345,6 +345,56 @@ describe('what is offered at once', () => {
     await settle('app.notes', 'hold');
     await settle('app.items', 'keep');
   });
+
+  describe('once the key of a child is gone', () => {
+    const settle = (reference: string, role: string) =>
+      db.sql`select nightshift.settle_reference('app.orders', ${reference}, ${role})`;
+    const alter = () =>
+      db.sql`select nightshift.alter_retention_policy('app.orders', drop_after => '31 days')`;
+    beforeEach(async () => {
+      await settle('app.items', 'with_children');
+      await settle('app.notes', 'with_children');
+      await db.sql`alter table app.items drop constraint items_order_id_fkey`;
+      await expect(alter()).rejects.toMatchObject({ hint: expect.stringMatching(/as hold/) });
+    });
+
+    it('takes back what was said of it after what was said of those below it', async () => {
+      await expect(settle('app.items', 'hold')).rejects.toMatchObject({
+        message: expect.stringMatching(/^app.notes no longer refers/),
+      });
+      await settle('app.notes', 'hold');
+      await settle('app.items(order_id)', 'hold');
+      await expect(settle('app.items', 'hold')).rejects.toMatchObject({ code: 'NS422' });
+      await alter();
+    });
+
+    it('says only what it is told of one that took its place', async () => {
+      await settle('app.notes', 'hold');
+      await db.sql`
+        alter table app.items add constraint anew foreign key (order_id) references app.orders`;
+      await settle('app.items', 'keep');
+      await alter();
+      const [row] = await db.sql`
+        select array_agg(k.role) as roles from nightshift.retention_keys k where k.referencing = 'app.items'::regclass`;
+      expect(row?.roles).toEqual(['keep']);
+    });
+  });
+
+  it('finds each key by the name that is offered, however its columns are called', async () => {
+    await db.sql.unsafe(`
+      create table app."line(s)" (
+        "a(b)" integer references app.orders, "c,d" integer references app.orders, "e  , f" integer references app.orders,
+        "g)" integer references app.orders, """" integer references app.orders, "x) or (true" integer references app.orders)`);
+    const offered = await db.sql<{ fix: string }[]>`
+      select regexp_replace(nightshift.settle_key('app.orders', k.key), ' --.*', '') as fix
+      from nightshift.purge_keys(array['app.orders'::regclass::oid]) k
+      where k.referencing = 'app."line(s)"'::regclass`;
+    expect(offered).toHaveLength(6);
+    for (const { fix } of offered) await db.sql.unsafe(fix);
+    const [row] = await db.sql`
+      select count(*)::integer from nightshift.retention_keys k where k.referencing = 'app."line(s)"'::regclass`;
+    expect(row?.count).toBe(6);
+  });
 });
 
 describe('a plan', () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { beginBatches, inOpenTransaction } from '../support/batches.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
@@ -158,4 +159,33 @@ it('an index can be created in mid-batch on a table that no purge changes', asyn
   );
   await gate.open();
   expect(stepOf(await purge, orders)).toMatchObject({ rowsPurged: orderCount });
+});
+
+it('a migration is not the one to fail where several sessions have tables of a batch one after the other', async () => {
+  await createOrders(
+    ['first', 'second', 'third']
+      .map((name) => `create table app.${name} (order_id integer references app.orders);`)
+      .join(''),
+    '',
+  );
+  await db.sql`alter function nightshift.purge_batch set lock_timeout = '2s' set deadlock_timeout = '4s'`;
+  const run = await beginBatches(db.sql, orders);
+  const first = await inOpenTransaction(db, 'lock table app.first');
+  const second = await inOpenTransaction(db, 'lock table app.second');
+  const migration = await inOpenTransaction(db, 'alter table app.third add place text');
+  await migration`set deadlock_timeout = '4s'`;
+  const batch = run.batch(chosenFirst).catch((error) => error.code);
+  await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
+  const altered = migration`alter table app.orders add place text`.then(
+    () => 'altered',
+    (error) => error.code,
+  );
+  await sleep(1_200);
+  await first`rollback`;
+  await sleep(1_200);
+  await second`rollback`;
+  expect(await altered).toBe('altered');
+  expect(await batch).toBe('55P03');
+  await migration`commit`;
+  await db.sql`alter function nightshift.purge_batch set lock_timeout = '60s' reset deadlock_timeout`;
 });

@@ -1,6 +1,8 @@
 -- What a batch needs of other tables, it waits for before it holds a row. A migration that has one of them, and comes to a row of
 -- the batch, would wait for that, and the batch for the migration: of two that wait for each other, Postgres ends the one that
--- began first. Besides, a statement waits for its tables after it was written, and would read another once names are swapped.
+-- began first. Where others have several of the tables, one after the other, it waits for all of them as long as for one: whoever
+-- waits for the batch meanwhile would otherwise find a deadlock before the batch gives way. Besides, a statement waits for its
+-- tables after it was written, and would read another once names are swapped.
 -- Locks: at run time, where rows are to be locked, ROW EXCLUSIVE on the tables of policies, and on those of keys by which more is
 --        deleted or changed; ACCESS SHARE on all others at both ends of the keys.
 
@@ -18,12 +20,16 @@ declare
   written oid[] := '{}';
   names text[];
   held text[];
-  locked text;
-  looked_at text;
+  locked text[];
+  looked_at text[];
+  started constant timestamptz := clock_timestamp();
+  patience constant text := current_setting('lock_timeout');
+  target record;
 begin
   if locking and before is null then
     -- From here on nobody adds a key to one of these. A partition is held when its rows are chosen.
     for policy in select c.oid from pg_catalog.pg_class c where c.oid = any(policies) and c.relkind = 'r' order by c.oid loop
+      perform set_config('lock_timeout', nightshift.rest_of_patience(patience, started), true);
       begin
         perform nightshift.trusted_name(policy);
         perform nightshift.hold_table(policy, 'for update');
@@ -32,6 +38,7 @@ begin
         when sqlstate 'NS422' or sqlstate 'NS404' or undefined_table or syntax_error then null;
       end;
     end loop;
+    perform set_config('lock_timeout', patience, true);
   end if;
   keys := array(select k from nightshift.purge_keys(policies) k);
   if cardinality(keys) = 0 or keys = before then
@@ -68,8 +75,8 @@ begin
     -- With the lock there, they are still called so.
     exit when names = held;
     select
-      string_agg(t.name, ', ' order by t.position) filter (where t.relation = any(written)),
-      string_agg(t.name, ', ' order by t.position) filter (where t.relation <> all(written))
+      array_agg(t.name order by t.position) filter (where t.relation = any(written)),
+      array_agg(t.name order by t.position) filter (where t.relation <> all(written))
     into locked, looked_at
     from (
       select r.relation, r.position,
@@ -78,12 +85,23 @@ begin
       from unnest(relations, names) with ordinality r(relation, name, position)
       cross join lateral (select c.relkind from pg_catalog.pg_class c where c.oid = r.relation offset 0) c
     ) t;
-    if locked <> '' then
-      execute format('lock table %s in row exclusive mode', locked);
-    end if;
-    if looked_at <> '' then
-      execute format('lock table %s in access share mode', looked_at);
-    end if;
+    begin
+      if locked <> '{}' then
+        execute format('lock table %s in row exclusive mode nowait', array_to_string(locked, ', '));
+      end if;
+      if looked_at <> '{}' then
+        execute format('lock table %s in access share mode nowait', array_to_string(looked_at, ', '));
+      end if;
+    exception
+      when lock_not_available then
+        for target in
+          select t.name, 'row exclusive' as mode from unnest(locked) t(name) union all select t.name, 'access share' from unnest(looked_at) t(name)
+        loop
+          perform set_config('lock_timeout', nightshift.rest_of_patience(patience, started), true);
+          execute format('lock table %s in %s mode', target.name, target.mode);
+        end loop;
+        perform set_config('lock_timeout', patience, true);
+    end;
     held := names;
   end loop;
   return keys;

@@ -8,7 +8,9 @@ as $$
 declare
   policy nightshift.retention_policies;
   keys oid[];
-  takes_back boolean;
+  named regclass;
+  strays regclass[];
+  roles_before text[];
   context text;
 begin
   perform nightshift.follow_tables();
@@ -32,22 +34,37 @@ begin
     perform nightshift.check_retention_policy(policy, true);
   end if;
   keys := nightshift.find_keys(policy.relation, reference);
-  if cardinality(keys) = 0 then
-    perform nightshift.refuse_key(policy.relation, reference);
-  end if;
-  with taken_back as (
+  strays := nightshift.stray_tables(policy.relation);
+  named := coalesce(
+    (select c.conrelid::regclass from pg_catalog.pg_constraint c where c.oid = keys[1]),
+    nightshift.find_relation(reference),
+    nightshift.find_relation(substring(reference from '^(.*)\(.*\)\s*$'))
+  );
+  with reached as materialized (
+    select p.key, c.conrelid, c.conname
+    from nightshift.purge_keys(array[policy.relation::oid]) p
+    join pg_catalog.pg_constraint c on c.oid = p.key
+  ),
+  taken_back as (
     delete from nightshift.retention_keys k
-    using pg_catalog.pg_constraint c
-    where c.oid = any(keys) and k.policy = policy.relation and k.referencing = c.conrelid and k.constraint_name = c.conname
+    where k.policy = policy.relation and k.referencing = named
+      and (
+        exists (select from reached r where r.key = any(keys) and r.conname = k.constraint_name and r.conrelid = named)
+        -- What was said of a key that is gone, or leads to none of these rows any more, is not true of another that took its place.
+        or not exists (select from reached r where r.conname = k.constraint_name and r.conrelid = named)
+      )
     returning k.role
   )
-  select settle_reference.role <> 'with_children' and exists (select from taken_back t where t.role = 'child') into takes_back;
+  select array_agg(t.role) into roles_before from taken_back t;
+  if cardinality(keys) = 0 and (settle_reference.role <> 'hold' or roles_before is null) then
+    perform nightshift.refuse_key(policy.relation, reference);
+  end if;
   if settle_reference.role <> 'hold' then
     perform nightshift.add_key(policy.relation, k, case settle_reference.role when 'with_children' then 'child' else settle_reference.role end)
     from unnest(keys) k;
   end if;
-  if takes_back then
-    perform nightshift.require_reached_keys(policy.relation);
+  if 'child' = any(roles_before) then
+    perform nightshift.require_reached_keys(policy.relation, strays);
   end if;
   return nightshift.describe_retention_policy(policy);
 exception

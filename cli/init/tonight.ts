@@ -81,5 +81,5 @@ function keyInWords({ table, columns, role, rows, rowsExact }: Key): string[] {
   // Whoever holds nothing is nothing to decide now.
   if (role === 'keep' || rows === 0) return [];
   const holds = rows === null ? 'may hold rows' : `holds ${count(rows, rowsExact)}`;
-  return [`${name}: ${holds}, until you say what becomes of them: with_children, release or keep.`];
+  return [`${name}: ${holds}, until you say what becomes of them.`];
 }

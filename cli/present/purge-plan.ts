@@ -11,9 +11,11 @@ export function showPlan(policies: PlannedPolicy[]): void {
     return;
   }
   for (const policy of policies) console.log(`${treeOf(policy)}`);
+  const warnings = policies.flatMap((policy) => policy.warnings);
+  const warned = warnings.join('\n');
   const said = new Set<string>();
-  for (const policy of policies) explain(policy, said);
-  pointToWarnings(policies.flatMap(({ warnings }) => warnings));
+  for (const policy of policies) explain(policy, warned, said);
+  pointToWarnings(warnings);
   const figures = policies.flatMap(({ goesExact, keys }) => [
     goesExact,
     ...keys.map(({ rowsExact }) => rowsExact),
@@ -99,14 +101,14 @@ function fateOfKey({ role, rows, rowsExact, ownPolicy }: PlannedKey, atMost: boo
   }
 }
 
-/** `said`: the calls above, of which one may mend several things. */
-function explain(policy: PlannedPolicy, said: Set<string>): void {
-  const { relation, problem, warnings, keys, outOfTime } = policy;
+/** `warned`: all warnings; `said`: the statements above, of which one may mend several things. */
+function explain(policy: PlannedPolicy, warned: string, said: Set<string>): void {
+  const { relation, problem, keys, outOfTime } = policy;
   if (problem && !isUnseen(policy))
     console.log(wrapped(styleText('red', `${relation}: ${problem.message}`)));
-  const warned = warnings.join('\n');
   for (const { createIndex } of keys) {
-    if (!createIndex || warned.includes(createIndex)) continue;
+    if (!createIndex || said.has(createIndex) || warned.includes(createIndex)) continue;
+    said.add(createIndex);
     console.log(
       wrapped(styleText('yellow', `${relation}: an index is missing. Fix: ${createIndex}`)),
     );

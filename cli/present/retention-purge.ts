@@ -120,7 +120,7 @@ function showReport(report: PurgeReport): void {
   ];
   const figures = head.slice(1, -2).map((_, n) => n + 1);
   console.log(table(head, rows, figures, ['took', 'children', 'due']));
-  const said = new Set<string>();
+  const said = new Map<string, string>();
   for (const step of report.steps) explainStep(step, report, said);
   pointToWarnings(report.steps.flatMap(({ warnings }) => warnings));
   for (const relation of report.disabled) note(`${relation}: policy is switched off`);
@@ -135,8 +135,8 @@ function childrenOf({ children }: PurgeStep): number {
   return Object.values(children).reduce((sum, rows) => sum + rows, 0);
 }
 
-/** `said`: the calls above, of which one may mend several things. */
-function explainStep(step: PurgeStep, { dryRun }: PurgeReport, said: Set<string>): void {
+/** `said`: the calls above, of which one may mend several things, each with what it was first said of. */
+function explainStep(step: PurgeStep, { dryRun }: PurgeReport, said: Map<string, string>): void {
   const stay = step.rowsBlocked + step.rowsRefused;
   if (step.reason) say(`${step.relation}: ${step.reason}`);
   if (dryRun && stay > 0) note(`${step.relation}: ${count(stay)} would stay`);
@@ -148,9 +148,10 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport, said: Set<string>
   const showFixOf = (subject: string) => {
     for (const { fix } of step.fixes.filter((found) => found.subject === subject)) {
       const [call = ''] = fix.split(' -- ');
-      if (said.has(call)) note('    Fix: the call above, which is made once');
+      const first = said.get(call);
+      if (first) note(`    Fix: the call for ${first} above, which is made once`);
       else showFix(fix, '    ');
-      said.add(call);
+      said.set(call, first ?? subject);
     }
   };
   for (const [key, rows] of Object.entries(step.blockedBy)) {

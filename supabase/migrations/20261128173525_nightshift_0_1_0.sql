@@ -13765,6 +13765,7 @@ declare
   -- Keys whose rows may go along with what they hold, unless something else keeps that.
   along oid[] := '{}';
   may_go_along boolean;
+  may_stay boolean;
   is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
@@ -13856,8 +13857,10 @@ begin
       held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
       may_go_along := sampled > 0 and tree.key = any(along);
+      -- A row that is due itself stays where another needs it, and holds then after all.
+      may_stay := sampled > 0 and tree.own_policy and exists (select from nightshift.referencing_keys(array[tree.referencing::oid]));
       all_seen := all_seen and is_whole and not tree.own_policy and not is_part and not may_go_along;
-      is_at_most := is_at_most or is_part or may_go_along;
+      is_at_most := is_at_most or is_part or may_go_along or may_stay;
       -- Each walk takes its share of what those before it left: it may have come less far than they did.
       if seen > held_before then
         going := going * (seen - (select count(*) from unnest(held) h where h <= seen)) / (seen - held_before);
@@ -16807,7 +16810,7 @@ begin
   if named.retired <> '' then
     return format('%s -- or wait until %s is dropped: its rows hold nothing then', nightshift.call_for_role(policy, key, 'keep'), named.referencing);
   end if;
-  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
+  -- Where a deletion would set the key to null or its default, those rows are to outlive what they refer to.
   may_be_released := named.action in ('n', 'd') and nightshift.stuck_column(key) is null;
   as_declared := nightshift.call_for_role(policy, key, case when may_be_released then 'release' else 'with_children' end);
 
@@ -16815,7 +16818,7 @@ begin
   order by p.enabled desc
   limit 1;
   if own.enabled then
-    return format('%s -- or wait: rows of %s go by their own policy when they are due', as_declared, named.referencing);
+    return format('Nothing, if they can wait: rows of %s go by their own policy when they are due. -- or at once: %s', named.referencing, as_declared);
   elsif own.relation is not null then
     return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;
@@ -28146,7 +28149,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '73220252a3c2d5b8ad1d46c5e1486f602dcb201ff42178d3712ab1e6d2a57788', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8adc2378d63807fffcda8f240ee77f32a6d3eeec8bb925848a01a0f976414a92', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

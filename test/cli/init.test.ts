@@ -490,9 +490,15 @@ describe('init', () => {
       statement: `select nightshift.add_retention_policy('public.posts', '90 days', with_children => array['public.post_tags(post_id)', 'public.revisions(post_id)', 'public.revision_notes(revision_id)'], release => array['public.images(post_id)'], enabled => false);`,
       rowsTonight: 2,
       says: expect.arrayContaining([
-        expect.stringMatching(/^public\.royalties\(post_id\): holds 1, until you say/),
-        expect.stringMatching(/^public\.author_credits\(post_id\): holds 1, until you say/),
-        expect.stringMatching(/^public\.comments\(post_id\): holds 1, until you say/),
+        expect.stringMatching(
+          /^public\.royalties\(post_id\): holds 1, until you say what becomes of them\.$/,
+        ),
+        expect.stringMatching(
+          /^public\.author_credits\(post_id\): holds 1, until you say what becomes of them\.$/,
+        ),
+        expect.stringMatching(
+          /^public\.comments\(post_id\): holds 1, until you say what becomes of them\.$/,
+        ),
       ]),
     });
     expect(posts?.prepare.map(({ statement }) => statement)).toContain(

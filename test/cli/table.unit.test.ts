@@ -193,7 +193,7 @@ describe('the report of a purge', () => {
       fixes: keys.map((subject) => ({ subject, fix: `${call} -- or ${subject}` })),
     });
     expect(lines.split(call)).toHaveLength(2);
-    expect(lines).toContain('Fix: the call above');
+    expect(lines).toContain('Fix: the call for a on public.lines above, which is made once');
   });
 });
 

@@ -104,6 +104,22 @@ public.orders: what keeps rows is settled one foreign key a call, in any order:
 ~ is`);
 });
 
+it('names an index that several policies lack once, and not where a warning has it', () => {
+  const lacking = (columns: string) =>
+    key('items', null, { columns, createIndex: `create index on items (${columns});` });
+  const lines = linesOf([
+    { ...orders, keys: [lacking('a_id'), lacking('b_id')] },
+    {
+      ...orders,
+      relation: 'public.users',
+      warnings: ['Fix: create index on items (b_id);'],
+      keys: [lacking('a_id'), lacking('b_id')],
+    },
+  ]);
+  expect(lines.match(/Fix: create index/g)).toHaveLength(1);
+  expect(lines).toContain('Fix: create index on items (a_id);');
+});
+
 it('says once that time ran out, and of what was not looked at nothing worse', () => {
   const problem = { code: 'NS424', message: 'The tables before it took all the time there was' };
   const late = { ...orders, dueRows: undefined, dueRowsExact: undefined, problem };

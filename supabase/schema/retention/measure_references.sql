@@ -59,6 +59,7 @@ declare
   -- Keys whose rows may go along with what they hold, unless something else keeps that.
   along oid[] := '{}';
   may_go_along boolean;
+  may_stay boolean;
   is_sample boolean;
   all_seen boolean;
   keys jsonb := '{}';
@@ -150,8 +151,10 @@ begin
       held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
       may_go_along := sampled > 0 and tree.key = any(along);
+      -- A row that is due itself stays where another needs it, and holds then after all.
+      may_stay := sampled > 0 and tree.own_policy and exists (select from nightshift.referencing_keys(array[tree.referencing::oid]));
       all_seen := all_seen and is_whole and not tree.own_policy and not is_part and not may_go_along;
-      is_at_most := is_at_most or is_part or may_go_along;
+      is_at_most := is_at_most or is_part or may_go_along or may_stay;
       -- Each walk takes its share of what those before it left: it may have come less far than they did.
       if seen > held_before then
         going := going * (seen - (select count(*) from unnest(held) h where h <= seen)) / (seen - held_before);

@@ -25,7 +25,7 @@ begin
   if named.retired <> '' then
     return format('%s -- or wait until %s is dropped: its rows hold nothing then', nightshift.call_for_role(policy, key, 'keep'), named.referencing);
   end if;
-  -- As the key itself has it: where a deletion would set it to null or its default, those rows are to outlive what they refer to.
+  -- Where a deletion would set the key to null or its default, those rows are to outlive what they refer to.
   may_be_released := named.action in ('n', 'd') and nightshift.stuck_column(key) is null;
   as_declared := nightshift.call_for_role(policy, key, case when may_be_released then 'release' else 'with_children' end);
 
@@ -33,7 +33,7 @@ begin
   order by p.enabled desc
   limit 1;
   if own.enabled then
-    return format('%s -- or wait: rows of %s go by their own policy when they are due', as_declared, named.referencing);
+    return format('Nothing, if they can wait: rows of %s go by their own policy when they are due. -- or at once: %s', named.referencing, as_declared);
   elsif own.relation is not null then
     return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;

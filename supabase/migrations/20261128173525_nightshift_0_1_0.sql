@@ -13845,6 +13845,9 @@ begin
     is_whole := walk is not null and clock_timestamp() < stop_at;
     out_of_time := out_of_time or walk is not null and not is_whole;
     is_part := sampled > 0 and tree.key = any(in_part);
+    -- A row that is due itself stays where another needs it, and holds then after all.
+    may_stay := sampled > 0 and tree.is_hold and tree.own_policy
+      and exists (select from nightshift.referencing_keys(array[tree.referencing::oid]));
     seen := 0;
     if is_whole then
       execute walk into numbers, found_rows, is_whole, last_number
@@ -13857,8 +13860,6 @@ begin
       held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
       may_go_along := sampled > 0 and tree.key = any(along);
-      -- A row that is due itself stays where another needs it, and holds then after all.
-      may_stay := sampled > 0 and tree.own_policy and exists (select from nightshift.referencing_keys(array[tree.referencing::oid]));
       all_seen := all_seen and is_whole and not tree.own_policy and not is_part and not may_go_along;
       is_at_most := is_at_most or is_part or may_go_along or may_stay;
       -- Each walk takes its share of what those before it left: it may have come less far than they did.
@@ -13877,7 +13878,7 @@ begin
         when not tree.is_hold and going = 0 then 0
         when not tree.is_hold and seen > 0 then round(going * found_rows / seen)
       end,
-      'rowsExact', is_whole and not is_sample and not is_part and (tree.is_hold and tree.key <> all(along) or all_seen),
+      'rowsExact', is_whole and not is_sample and not is_part and not may_stay and (tree.is_hold and tree.key <> all(along) or all_seen),
       'rowsInPart', is_part
     ));
   end loop;
@@ -16818,7 +16819,11 @@ begin
   order by p.enabled desc
   limit 1;
   if own.enabled then
-    return format('Nothing, if they can wait: rows of %s go by their own policy when they are due. -- or at once: %s', named.referencing, as_declared);
+    return case when may_be_released
+      then format('%s -- or wait: rows of %s go by their own policy when they are due', as_declared, named.referencing)
+      -- To go along they would go before their time.
+      else format('Nothing, if they can wait: rows of %s go by their own policy when they are due. -- or at once: %s', named.referencing, as_declared)
+    end;
   elsif own.relation is not null then
     return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;
@@ -28149,7 +28154,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '8adc2378d63807fffcda8f240ee77f32a6d3eeec8bb925848a01a0f976414a92', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7724b70655ac27385775e2d79eaf40064d2a4f52964c63263aa52d3d7ab81e8a', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -159,6 +159,49 @@ describe('a policy that is declared or changed', () => {
     expect(stepOf(await runPurge(db), 'app.orders').released).toEqual({ [table]: 1 });
   });
 
+  it('is told first that rows with a policy of their own may wait, where it could only take them along', async () => {
+    await createOrders();
+    await db.sql.unsafe(`
+      alter table app.items add column deleted_at timestamptz; create index on app.items (deleted_at);
+      select nightshift.add_retention_policy('app.items', '30 days')`);
+    await declare("add_retention_policy('app.orders', '30 days')");
+    const { fixes } = stepOf(await runPurge(db), 'app.orders');
+    expect(fixes.find(({ subject }) => subject.startsWith('items_'))?.fix).toMatch(
+      /^Nothing, if they can wait: rows of app.items go .* -- or at once: select nightshift.settle_reference\('app.orders', 'app.items\(order_id\)', 'with_children'\);$/,
+    );
+  });
+
+  it('says at most of rows whose holder is due itself, and may be needed by another', async () => {
+    const plan = async () => (await preview()).find(({ relation }) => relation === 'app.tops');
+    await db.sql.unsafe(`
+      create table app.tops (id integer primary key, deleted_at timestamptz);
+      create table app.middles (id integer primary key, top_id integer references app.tops, deleted_at timestamptz);
+      insert into app.tops select n, ${due} from generate_series(1, 9) n;
+      insert into app.middles select n, n, ${due} from generate_series(1, 9) n;
+      create index on app.tops (deleted_at);
+      create index on app.middles (deleted_at);
+      create index on app.middles (top_id);
+      select nightshift.add_retention_policy('app.tops', '30 days', max_fraction => 1);
+      select nightshift.add_retention_policy('app.middles', '30 days', max_fraction => 1);
+    `);
+    expect(await plan()).toMatchObject({
+      goes: 9,
+      goesAtMost: false,
+      keys: [{ rows: 0, rowsExact: true }],
+    });
+    await db.sql.unsafe(`
+      create table app.ends (id integer primary key, middle_id integer references app.middles);
+      create index on app.ends (middle_id);
+      insert into app.ends select n, n from generate_series(1, 9) n;
+    `);
+    expect(await plan()).toMatchObject({
+      goes: 9,
+      goesAtMost: true,
+      keys: [{ rows: 0, rowsExact: false }],
+    });
+    expect(stepOf(await runPurge(db), 'app.tops')).toMatchObject({ rowsPurged: 0, rowsBlocked: 9 });
+  });
+
   it('is told to switch a policy on again', async () => {
     await createOrders();
     await db.sql.unsafe(`

@@ -139,6 +139,9 @@ begin
     is_whole := walk is not null and clock_timestamp() < stop_at;
     out_of_time := out_of_time or walk is not null and not is_whole;
     is_part := sampled > 0 and tree.key = any(in_part);
+    -- A row that is due itself stays where another needs it, and holds then after all.
+    may_stay := sampled > 0 and tree.is_hold and tree.own_policy
+      and exists (select from nightshift.referencing_keys(array[tree.referencing::oid]));
     seen := 0;
     if is_whole then
       execute walk into numbers, found_rows, is_whole, last_number
@@ -151,8 +154,6 @@ begin
       held_before := (select count(*) from unnest(held) h where h <= seen);
       held := array(select unnest(held) union select unnest(numbers) where seen > 0);
       may_go_along := sampled > 0 and tree.key = any(along);
-      -- A row that is due itself stays where another needs it, and holds then after all.
-      may_stay := sampled > 0 and tree.own_policy and exists (select from nightshift.referencing_keys(array[tree.referencing::oid]));
       all_seen := all_seen and is_whole and not tree.own_policy and not is_part and not may_go_along;
       is_at_most := is_at_most or is_part or may_go_along or may_stay;
       -- Each walk takes its share of what those before it left: it may have come less far than they did.
@@ -171,7 +172,7 @@ begin
         when not tree.is_hold and going = 0 then 0
         when not tree.is_hold and seen > 0 then round(going * found_rows / seen)
       end,
-      'rowsExact', is_whole and not is_sample and not is_part and (tree.is_hold and tree.key <> all(along) or all_seen),
+      'rowsExact', is_whole and not is_sample and not is_part and not may_stay and (tree.is_hold and tree.key <> all(along) or all_seen),
       'rowsInPart', is_part
     ));
   end loop;

@@ -33,7 +33,11 @@ begin
   order by p.enabled desc
   limit 1;
   if own.enabled then
-    return format('Nothing, if they can wait: rows of %s go by their own policy when they are due. -- or at once: %s', named.referencing, as_declared);
+    return case when may_be_released
+      then format('%s -- or wait: rows of %s go by their own policy when they are due', as_declared, named.referencing)
+      -- To go along they would go before their time.
+      else format('Nothing, if they can wait: rows of %s go by their own policy when they are due. -- or at once: %s', named.referencing, as_declared)
+    end;
   elsif own.relation is not null then
     return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;

@@ -13,6 +13,8 @@ export interface Key {
   role: 'child' | 'release' | 'keep' | 'hold';
   rows: number | null;
   rowsExact: boolean;
+  /** Whether rows that refer go by a policy of their own once they are due. */
+  ownPolicy: boolean;
 }
 
 /** What preview_retention_purge says of a policy; of one that is switched off, no figures. */

@@ -73,7 +73,7 @@ function listed(keys: readonly Key[]): string {
   );
 }
 
-function keyInWords({ table, columns, role, rows, rowsExact }: Key): string[] {
+function keyInWords({ table, columns, role, rows, rowsExact, ownPolicy }: Key): string[] {
   const name = `${table}(${columns})`;
   const many = rows === null ? 'rows' : `${count(rows, rowsExact)} rows`;
   if (role === 'child') return [`${name}: ${many} go with them.`];
@@ -81,5 +81,5 @@ function keyInWords({ table, columns, role, rows, rowsExact }: Key): string[] {
   // Whoever holds nothing is nothing to decide now.
   if (role === 'keep' || rows === 0) return [];
   const holds = rows === null ? 'may hold rows' : `holds ${count(rows, rowsExact)}`;
-  return [`${name}: ${holds}, until you say what becomes of them.`];
+  return [`${name}: ${holds}, until ${ownPolicy ? 'due itself' : 'you say what becomes of them'}.`];
 }

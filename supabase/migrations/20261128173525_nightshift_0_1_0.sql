@@ -16557,15 +16557,17 @@ comment on function nightshift.resolve_references is
 
 create or replace function nightshift.rest_of_patience(lock_timeout text, since timestamptz)
 returns text
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
+begin
+  return case
     -- Without an end.
     when lock_timeout::interval = '0' then lock_timeout
     else greatest(1, ceil(1000 * extract(epoch from lock_timeout::interval - (clock_timestamp() - since))))::integer::text
   end;
+end;
 $$;
 
 comment on function nightshift.rest_of_patience is
@@ -16741,10 +16743,12 @@ comment on function nightshift.scan_of is
 
 create or replace function nightshift.sets_to_remember(run nightshift.runs, deleted nightshift.row_set[])
 returns setof nightshift.row_set
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with policies as materialized (
     select array(select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s) as scope
   ),
@@ -16777,6 +16781,7 @@ as $$
   ) m(is_child, is_due)
   -- Rows that refer to nothing, or to one row only which they go with, are not met again.
   where k.n > 1 or m.is_due and (k.n = 1 or m.is_child or d.policy in (select e.policy from entangled e));
+end;
 $$;
 
 comment on function nightshift.sets_to_remember is
@@ -28154,7 +28159,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7724b70655ac27385775e2d79eaf40064d2a4f52964c63263aa52d3d7ab81e8a', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '15924a14a8dd1d950b591078b0abb58d266db6e343f90483f27c5bf66df1e9ea', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

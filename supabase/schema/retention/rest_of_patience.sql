@@ -1,14 +1,16 @@
 create or replace function nightshift.rest_of_patience(lock_timeout text, since timestamptz)
 returns text
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
+begin
+  return case
     -- Without an end.
     when lock_timeout::interval = '0' then lock_timeout
     else greatest(1, ceil(1000 * extract(epoch from lock_timeout::interval - (clock_timestamp() - since))))::integer::text
   end;
+end;
 $$;
 
 comment on function nightshift.rest_of_patience is

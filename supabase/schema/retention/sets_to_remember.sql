@@ -1,9 +1,11 @@
 create or replace function nightshift.sets_to_remember(run nightshift.runs, deleted nightshift.row_set[])
 returns setof nightshift.row_set
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with policies as materialized (
     select array(select s::oid from jsonb_array_elements_text(run.progress -> 'scope') s) as scope
   ),
@@ -36,6 +38,7 @@ as $$
   ) m(is_child, is_due)
   -- Rows that refer to nothing, or to one row only which they go with, are not met again.
   where k.n > 1 or m.is_due and (k.n = 1 or m.is_child or d.policy in (select e.policy from entangled e));
+end;
 $$;
 
 comment on function nightshift.sets_to_remember is

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { beginBatches, inOpenTransaction } from '../support/batches.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
@@ -161,31 +160,64 @@ it('an index can be created in mid-batch on a table that no purge changes', asyn
   expect(stepOf(await purge, orders)).toMatchObject({ rowsPurged: orderCount });
 });
 
-it('a migration is not the one to fail where several sessions have tables of a batch one after the other', async () => {
-  await createOrders(
-    ['first', 'second', 'third']
-      .map((name) => `create table app.${name} (order_id integer references app.orders);`)
-      .join(''),
-    '',
-  );
-  await db.sql`alter function nightshift.purge_batch set lock_timeout = '2s' set deadlock_timeout = '4s'`;
-  const run = await beginBatches(db.sql, orders);
-  const first = await inOpenTransaction(db, 'lock table app.first');
-  const second = await inOpenTransaction(db, 'lock table app.second');
-  const migration = await inOpenTransaction(db, 'alter table app.third add place text');
-  await migration`set deadlock_timeout = '4s'`;
-  const batch = run.batch(chosenFirst).catch((error) => error.code);
-  await until('the purge waits', async () => (await waiting(db.sql, 'purge_batch')) === 1);
-  const altered = migration`alter table app.orders add place text`.then(
-    () => 'altered',
-    (error) => error.code,
-  );
-  await sleep(1_200);
-  await first`rollback`;
-  await sleep(1_200);
-  await second`rollback`;
-  expect(await altered).toBe('altered');
-  expect(await batch).toBe('55P03');
-  await migration`commit`;
-  await db.sql`alter function nightshift.purge_batch set lock_timeout = '60s' reset deadlock_timeout`;
+describe('several sessions that have tables of a batch one after the other', () => {
+  it.each([
+    ['2s', 1_200, 800],
+    ['500ms', 500, 1],
+    ['500ms', 3_600_000, 1],
+    ['0', 3_600_000, 0],
+  ])('leave of a patience of %s after %i ms: %i', async (patience, elapsedMs, restMs) => {
+    const [row] = await db.sql`
+      select nightshift.rest_of_patience(${patience}, clock_timestamp() - ${elapsedMs}::integer * interval '1 millisecond')::integer as rest`;
+    // What the question takes itself may be off, and no more.
+    expect(row?.rest).toBeLessThanOrEqual(restMs);
+    expect(row?.rest).toBeGreaterThanOrEqual(Math.min(restMs, 1));
+  });
+
+  it('are not waited for so long that a migration which waits for the batch is the one to fail', async () => {
+    await createOrders(
+      ['first', 'second', 'third']
+        .map((name) => `create table app.${name} (order_id integer references app.orders);`)
+        .join(''),
+      '',
+    );
+    const [original] = await db.sql`
+      select pg_get_functiondef('nightshift.rest_of_patience'::regproc) as definition`;
+    // The clock moved on: for the orders and two of the three the batch has all its time, for the last none.
+    await db.sql.unsafe(`
+      create sequence app.looks;
+      create or replace function nightshift.rest_of_patience(lock_timeout text, since timestamptz) returns text
+      language plpgsql set search_path = pg_catalog, pg_temp
+      as $$ begin return case when nextval('app.looks') <= 3 then lock_timeout else '1' end; end; $$;
+      alter function nightshift.purge_batch set deadlock_timeout = '60s';
+    `);
+    try {
+      const run = await beginBatches(db.sql, orders);
+      const first = await inOpenTransaction(db, 'lock table app.first');
+      const second = await inOpenTransaction(db, 'lock table app.second');
+      const migration = await inOpenTransaction(db, 'alter table app.third add place text');
+      const batch = run.batch(chosenFirst).catch((error) => error.code);
+      await until('the purge waits for the first', () => isAwaited('app.first'));
+      const altered = migration`alter table app.orders add place text`.then(
+        () => 'altered',
+        (error) => error.code,
+      );
+      await until('the migration waits for the purge', () => isAwaited('app.orders'));
+      await first`rollback`;
+      await until('the purge waits for the second', () => isAwaited('app.second'));
+      await second`rollback`;
+      expect(await altered).toBe('altered');
+      expect(await batch).toBe('55P03');
+      await migration`commit`;
+    } finally {
+      await db.sql.unsafe(original?.definition);
+      await db.sql`alter function nightshift.purge_batch reset deadlock_timeout`;
+    }
+  });
+
+  async function isAwaited(table: string): Promise<boolean> {
+    const rows =
+      await db.sql`select from pg_locks where relation = ${table}::regclass and not granted`;
+    return rows.length > 0;
+  }
 });

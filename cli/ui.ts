@@ -34,8 +34,13 @@ export function wrapped(text: string, indent = ''): string {
 }
 
 /** A fix, and what it offers in a comment as another way. */
+export function waysOf(fix: string): { call: string; otherWay: string } {
+  const [call = '', otherWay = ''] = fix.split(' -- ').map(onCommandLine);
+  return { call, otherWay };
+}
+
 export function showFix(fix: string, indent: string): void {
-  const [call = '', otherWay] = fix.split(' -- ').map(onCommandLine);
+  const { call, otherWay } = waysOf(fix);
   console.log(wrapped(`Fix: ${styleText('cyan', call)}`, indent));
   if (otherWay) note(wrapped(otherWay, indent));
 }

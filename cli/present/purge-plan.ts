@@ -1,8 +1,7 @@
 import type { PlannedKey, PlannedPolicy } from '../../functions/retention-purge/schema.ts';
 import { styleText } from '../printable.ts';
 import { Tree } from '../tree.ts';
-import { count, note, pointToWarnings, say, wrapped } from '../ui.ts';
-import { onCommandLine } from '../words.ts';
+import { count, note, pointToWarnings, say, waysOf, wrapped } from '../ui.ts';
 
 /** Who refers to the rows of each policy, as a tree, and below it what is to be done about those that hold rows. */
 export function showPlan(policies: PlannedPolicy[]): void {
@@ -121,7 +120,7 @@ function explain(policy: PlannedPolicy, warned: string, said: Set<string>): void
   /** The calls, by what each offers as another way. */
   const calls = new Map<string, string[]>();
   for (const fix of fixes) {
-    const [call = '', otherWay = ''] = fix.split(' -- ').map(onCommandLine);
+    const { call, otherWay } = waysOf(fix);
     if (!said.has(call)) calls.set(otherWay, [...(calls.get(otherWay) ?? []), call]);
     said.add(call);
   }

@@ -18,6 +18,7 @@ import {
   showError,
   showFix,
   showFixes,
+  waysOf,
 } from '../ui.ts';
 import { quoted } from '../words.ts';
 import type { Presenter } from './presenter.ts';
@@ -95,29 +96,20 @@ function showReport(report: PurgeReport): void {
   }
   // What is left after a dry run says nothing: all is still there.
   const undecided = report.dryRun || report.steps.some(({ rowsUndecided }) => rowsUndecided > 0);
-  const rows = report.steps.map((step) => [
-    step.relation,
-    counted(step.dueRows, step.dueRowsExact),
-    count(step.rowsPurged),
-    count(childrenOf(step)),
-    count(step.rowsBlocked + step.rowsKept + step.rowsRefused),
-    ...(undecided ? [count(step.rowsUndecided)] : []),
-    ...(report.dryRun ? [] : [counted(step.rowsLeft, step.rowsLeftExact)]),
-    age(step.durationMs / 1000),
-    coloured(step.status),
-  ]);
-  const purged = report.dryRun ? 'would go' : 'purged';
-  const head = [
-    'table',
-    'due',
-    purged,
-    'children',
-    'stay',
-    ...(undecided ? ['undecided'] : []),
-    ...(report.dryRun ? [] : ['left']),
-    'took',
-    'status',
+  const all: [head: string, of: (step: PurgeStep) => string, shown?: boolean][] = [
+    ['table', ({ relation }) => relation],
+    ['due', ({ dueRows, dueRowsExact }) => counted(dueRows, dueRowsExact)],
+    [report.dryRun ? 'would go' : 'purged', ({ rowsPurged }) => count(rowsPurged)],
+    ['children', (step) => count(childrenOf(step))],
+    ['stay', (step) => count(step.rowsBlocked + step.rowsKept + step.rowsRefused)],
+    ['undecided', ({ rowsUndecided }) => count(rowsUndecided), undecided],
+    ['left', ({ rowsLeft, rowsLeftExact }) => counted(rowsLeft, rowsLeftExact), !report.dryRun],
+    ['took', ({ durationMs }) => age(durationMs / 1000)],
+    ['status', ({ status }) => coloured(status)],
   ];
+  const columns = all.filter(([, , shown = true]) => shown);
+  const rows = report.steps.map((step) => columns.map(([, of]) => of(step)));
+  const head = columns.map(([name]) => name);
   const figures = head.slice(1, -2).map((_, n) => n + 1);
   console.log(table(head, rows, figures, ['took', 'children', 'due']));
   const said = new Map<string, string>();
@@ -147,11 +139,12 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport, said: Map<string,
   }
   const showFixOf = (subject: string) => {
     for (const { fix } of step.fixes.filter((found) => found.subject === subject)) {
-      const [call = ''] = fix.split(' -- ');
+      const { call } = waysOf(fix);
       const first = said.get(call);
       if (first) note(`    Fix: the call for ${first} above, which is made once`);
       else showFix(fix, '    ');
-      said.set(call, first ?? subject);
+      // A sentence is no call, and is said of each.
+      if (call.endsWith(';')) said.set(call, first ?? subject);
     }
   };
   for (const [key, rows] of Object.entries(step.blockedBy)) {

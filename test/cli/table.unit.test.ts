@@ -195,6 +195,19 @@ describe('the report of a purge', () => {
     expect(lines.split(call)).toHaveLength(2);
     expect(lines).toContain('Fix: the call for a on public.lines above, which is made once');
   });
+
+  it('says of each of two foreign keys that its rows may wait, which is no call', () => {
+    const keys = ['a on public.lines', 'b on public.lines'];
+    const lines = reportOf(true, {
+      blockedBy: Object.fromEntries(keys.map((key) => [key, 3])),
+      fixes: keys.map((subject) => ({
+        subject,
+        fix: `Nothing, if they can wait. -- or: ${subject};`,
+      })),
+    });
+    expect(lines.split('Nothing, if they can wait.')).toHaveLength(3);
+    expect(lines).not.toContain('which is made once');
+  });
 });
 
 it.each([

@@ -2992,6 +2992,29 @@ export type Database = {
           isSetofReturn: false
         }
       }
+      held_retention_policy: {
+        Args: { relation: unknown }
+        Returns: {
+          created_at: string
+          drop_after: string
+          enabled: boolean
+          first_purge: string | null
+          flag_column: unknown
+          last_purged_at: string | null
+          last_purged_rows: number | null
+          last_purged_run: string | null
+          marker_column: unknown
+          max_fraction: number
+          relation: unknown
+          relation_name: string | null
+        }
+        SetofOptions: {
+          from: "*"
+          to: "retention_policies"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       held_rows: { Args: { step: Json }; Returns: Json }
       hint_for_flag: {
         Args: { flag_column: unknown; relation: unknown }
@@ -3874,6 +3897,10 @@ export type Database = {
         Returns: Record<string, unknown>
       }
       read_as_caller: { Args: { relation: unknown }; Returns: string }
+      read_key_entry: {
+        Args: { entry: string }
+        Returns: Record<string, unknown>
+      }
       read_partitions: {
         Args: { parents: unknown[] }
         Returns: {

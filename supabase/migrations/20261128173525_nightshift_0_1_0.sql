@@ -10126,17 +10126,7 @@ declare
   policy nightshift.retention_policies;
   context text;
 begin
-  perform nightshift.follow_tables();
-  select p.* into policy
-  from nightshift.retention_policies p
-  where p.relation = alter_retention_policy.relation
-  for update;
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no retention policy', relation),
-      hint = 'Declare one with nightshift.add_retention_policy.';
-  end if;
+  policy := nightshift.held_retention_policy(alter_retention_policy.relation);
   policy.drop_after := coalesce(alter_retention_policy.drop_after, policy.drop_after);
   policy.marker_column := coalesce(alter_retention_policy.marker_column, policy.marker_column);
   policy.flag_column := coalesce(alter_retention_policy.flag_column, policy.flag_column);
@@ -11748,7 +11738,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  named regclass := nightshift.find_relation(entry);
+  named regclass;
   columns text;
   fitting oid[];
 begin
@@ -11759,11 +11749,7 @@ begin
   if cardinality(fitting) > 0 then
     return fitting;
   end if;
-  if named is null then
-    -- As in public.messages(sender_id): the columns of one key of several.
-    named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
-    columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
-  end if;
+  select e.named, e.columns into named, columns from nightshift.read_key_entry(entry) e;
   if named is null then
     raise exception using
       errcode = 'NS404',
@@ -11784,7 +11770,7 @@ begin
     where k.referencing = named
       and case
         when columns is null then k.referenced::oid not in (select nightshift.related_tables(named))
-        else nightshift.key_columns(k.key) = btrim(columns)
+        else nightshift.key_columns(k.key) = columns
       end
     order by k.key
   );
@@ -12386,6 +12372,34 @@ $$;
 comment on function nightshift.has_due_rows is
   'Whether a leaf has a due row, for one where marker_walk says index: its statistics may be of before the last purge, the index is not.';
 
+-- supabase/schema/retention/held_retention_policy.sql
+
+create or replace function nightshift.held_retention_policy(relation regclass)
+returns nightshift.retention_policies
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  policy nightshift.retention_policies;
+begin
+  perform nightshift.follow_tables();
+  select p.* into policy
+  from nightshift.retention_policies p
+  where p.relation = held_retention_policy.relation
+  for update;
+  if not found then
+    raise exception using
+      errcode = 'NS404',
+      message = format('%s has no retention policy', relation),
+      hint = 'Declare one with nightshift.add_retention_policy.';
+  end if;
+  return policy;
+end;
+$$;
+
+comment on function nightshift.held_retention_policy is
+  'The policy of a table that is about to be changed, held until the transaction ends. Errors: NS404.';
+
 -- supabase/schema/retention/hint_for_flag.sql
 
 create or replace function nightshift.hint_for_flag(relation regclass, flag_column name)
@@ -12663,36 +12677,40 @@ comment on function nightshift.index_for_key is 'The statement that makes the in
 
 create or replace function nightshift.index_serves_key(index oid, key oid)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select exists (
-      select from pg_catalog.pg_class c join pg_catalog.pg_am m on m.oid = c.relam
-      where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
-    )
-    and (
-      i.indpred is null
-      or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
-        select a.attname from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+begin
+  return (
+    select exists (
+        select from pg_catalog.pg_class c join pg_catalog.pg_am m on m.oid = c.relam
+        where c.oid = i.indexrelid and m.amname in ('btree', 'hash')
+      )
+      and (
+        i.indpred is null
+        or pg_catalog.pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', (
+          select a.attname from pg_catalog.pg_attribute a where a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+        ))
+      )
+      -- In an index of another collation Postgres cannot look up a text.
+      and (0 = all(i.indcollation::oid[]) or not exists (
+        select
+        from unnest(k.conkey, k.confkey) u(conkey, confkey)
+        join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
+        join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
+        join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
+        where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
       ))
-    )
-    -- In an index of another collation Postgres cannot look up a text.
-    and (0 = all(i.indcollation::oid[]) or not exists (
-      select
-      from unnest(k.conkey, k.confkey) u(conkey, confkey)
-      join pg_catalog.pg_attribute x on x.attrelid = k.conrelid and x.attnum = u.conkey
-      join pg_catalog.pg_attribute t on t.attrelid = k.confrelid and t.attnum = u.confkey
-      join generate_series(0, cardinality(k.conkey) - 1) n on i.indkey[n] = u.conkey
-      where x.attcollation <> 0 and i.indcollation[n] <> nightshift.key_collation(t.attcollation, x.attcollation)
-    ))
-    -- The leading columns of the index, in any order, are the columns of the key.
-    and (cardinality(k.conkey) = 1 or (
-      select array_agg(i.indkey[n] order by i.indkey[n])
-      from generate_series(0, cardinality(k.conkey) - 1) n
-    ) = (select array_agg(a order by a) from unnest(k.conkey) a))
-  from pg_catalog.pg_index i, pg_catalog.pg_constraint k
-  where i.indexrelid = index_serves_key.index and k.oid = index_serves_key.key;
+      -- The leading columns of the index, in any order, are the columns of the key.
+      and (cardinality(k.conkey) = 1 or (
+        select array_agg(i.indkey[n] order by i.indkey[n])
+        from generate_series(0, cardinality(k.conkey) - 1) n
+      ) = (select array_agg(a order by a) from unnest(k.conkey) a))
+    from pg_catalog.pg_index i, pg_catalog.pg_constraint k
+    where i.indexrelid = index_serves_key.index and k.oid = index_serves_key.key
+  );
+end;
 $$;
 
 comment on function nightshift.index_serves_key is
@@ -15574,6 +15592,26 @@ $$;
 comment on function nightshift.reach_rows is
   'The rows that would have to go with seeds: children, and due rows of the policies in component that refer to them, directly or not, each seen once. due is null for rows that may be children of a due row. Not complete when there are more than max_rows besides the seeds; ahead is then the due rows seen last.';
 
+-- supabase/schema/retention/read_key_entry.sql
+
+create or replace function nightshift.read_key_entry(entry text, out named regclass, out columns text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  named := nightshift.find_relation(entry);
+  if named is null then
+    -- As in public.messages(sender_id): the columns of one key of several.
+    named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
+    columns := btrim(regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g'));
+  end if;
+end;
+$$;
+
+comment on function nightshift.read_key_entry is
+  'What an entry of with_children, release, keep or cascade names: the table that refers, null where there is none, and the columns of the key as key_columns writes them, null where they are left out.';
+
 -- supabase/schema/retention/read_pressure.sql
 
 create or replace function nightshift.read_pressure(since timestamptz)
@@ -16878,17 +16916,7 @@ declare
   roles_before text[];
   context text;
 begin
-  perform nightshift.follow_tables();
-  select p.* into policy
-  from nightshift.retention_policies p
-  where p.relation = settle_reference.relation
-  for update;
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no retention policy', relation),
-      hint = 'Declare one with nightshift.add_retention_policy.';
-  end if;
+  policy := nightshift.held_retention_policy(settle_reference.relation);
   if settle_reference.role is null or settle_reference.role not in ('with_children', 'release', 'keep', 'hold') then
     raise exception using
       errcode = 'NS422',
@@ -16902,8 +16930,7 @@ begin
   strays := nightshift.stray_tables(policy.relation);
   named := coalesce(
     (select c.conrelid::regclass from pg_catalog.pg_constraint c where c.oid = keys[1]),
-    nightshift.find_relation(reference),
-    nightshift.find_relation(substring(reference from '^(.*)\(.*\)\s*$'))
+    (select e.named from nightshift.read_key_entry(reference) e)
   );
   with reached as materialized (
     select p.key, c.conrelid, c.conname
@@ -18215,17 +18242,11 @@ begin
     );
   end if;
   foreach entry in array cascade loop
-    named := nightshift.find_relation(entry);
-    columns := null;
-    if named is null then
-      -- As in public.messages(sender_id): the columns of one key of several.
-      named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
-      columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
-    end if;
+    select e.named, e.columns into named, columns from nightshift.read_key_entry(entry) e;
     found_keys := array(
       select c.oid from pg_catalog.pg_constraint c
       where c.contype = 'f' and c.conparentid = 0 and c.conrelid = named and c.confrelid = relation
-        and (columns is null or nightshift.key_columns(c.oid) = btrim(columns))
+        and (columns is null or nightshift.key_columns(c.oid) = columns)
     );
     if cardinality(found_keys) <> 1 then
       raise exception using
@@ -28159,7 +28180,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '15924a14a8dd1d950b591078b0abb58d266db6e343f90483f27c5bf66df1e9ea', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3964014260f7694e8c6ddfb59fcb781781811bd2c7802bff8626aa6d22f4d416', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28204,41 +28225,41 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_replication_lag, health_results, health_sequences, health_slow_statements, health_slower_key_queries,
   health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
   health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
-  held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret, hold_cascades,
-  hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days,
-  index_columns, index_definition, index_for_key, index_serves_key, indexed_as, inspect_soft_delete, interval_start,
-  intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state,
-  job_states, jobs, join_condition, join_conditions, json_number, judge_key_query, keep_time, key_collation,
-  key_columns, key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times, keys_asked,
-  keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations, left_alone,
-  level_rank, list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies,
-  list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change, lock_for_creation,
-  lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs, marker_is_indexed,
-  marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum, measure_backlog,
-  measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves, measure_references,
-  measure_retention_backlog, measure_retention_backlogs, measure_retention_rest, migrations, move_rows, moved_row,
-  multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf, next_part_of_index, next_seeds,
-  next_slice, note_answer, note_assessment, note_decisions, note_detaching, note_durations, note_partitions,
-  note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left, old_transaction, oldest_due,
-  only_kept, only_needed, operation_time, other_owners, override_assignments, own_due_condition, pages_of,
-  partition_faults, partition_history, partition_key, partition_policies, partition_state, partition_suffix,
-  partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire, partitions_wanted,
-  partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete, plan_partition_maintenance,
-  plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum, plan_view_refresh, policy_members,
-  policy_of_run, policy_of_view, preview_retention_purge, preview_retirement, preview_table_vacuum, purge_batch,
-  purge_counted, purge_decisions, purge_key, purge_keys, purge_order, purge_outcomes, purge_pending, purge_released,
-  purge_slices, purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, reach_rows,
-  read_as_caller, read_partitions, read_pressure, read_status, reasons_of, reattach_partition, record_batch,
-  record_deletions, record_failed_restores, record_health, record_purge, record_refresh_failure, recount_moved_rows,
-  redundant_indexes, reference_join, reference_step, reference_tree, references_condition, referencing_keys,
-  referred_tables, refers_to_policy, refresh_policies, refresh_policy_view, refresh_view, refresh_warnings,
-  refresh_way, refuse_key, reindex_leftovers, reindex_statement, related_policies, related_tables, release_default,
-  released_row, remember_held, remove_health_threshold, remove_key_query, remove_partition_policy,
-  remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, report_bloat, require_attached, require_call,
-  require_checked_keys, require_few_due, require_health_checks, require_indexes, require_known_names,
-  require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued, require_one_policy,
-  require_own_rows, require_ownership, require_partition_policies, require_period, require_reached_keys,
-  require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
+  held_retention_policy, held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names,
+  history_secret, hold_cascades, hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer,
+  http_post, in_days, index_columns, index_definition, index_for_key, index_serves_key, indexed_as,
+  inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced, is_large, is_of_realtime,
+  is_published, is_set_by_default, job_state, job_states, jobs, join_condition, join_conditions, json_number,
+  judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_joins, key_of, key_queries,
+  key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
+  last_step, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies,
+  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change,
+  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs,
+  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum,
+  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves,
+  measure_references, measure_retention_backlog, measure_retention_backlogs, measure_retention_rest, migrations,
+  move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf,
+  next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions, note_detaching,
+  note_durations, note_partitions, note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left,
+  old_transaction, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
+  own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
+  partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
+  partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
+  plan_partition_maintenance, plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum,
+  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
+  preview_table_vacuum, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
+  purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
+  put_off, raise_conflict, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure, read_status,
+  reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health, record_purge,
+  record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_step, reference_tree,
+  references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
+  refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers, reindex_statement, related_policies,
+  related_tables, release_default, released_row, remember_held, remove_health_threshold, remove_key_query,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, report_bloat,
+  require_attached, require_call, require_checked_keys, require_few_due, require_health_checks, require_indexes,
+  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
+  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
+  require_reached_keys, require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
   require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
   require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
   resolve_references, rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since,

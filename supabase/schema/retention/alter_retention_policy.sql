@@ -21,17 +21,7 @@ declare
   policy nightshift.retention_policies;
   context text;
 begin
-  perform nightshift.follow_tables();
-  select p.* into policy
-  from nightshift.retention_policies p
-  where p.relation = alter_retention_policy.relation
-  for update;
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no retention policy', relation),
-      hint = 'Declare one with nightshift.add_retention_policy.';
-  end if;
+  policy := nightshift.held_retention_policy(alter_retention_policy.relation);
   policy.drop_after := coalesce(alter_retention_policy.drop_after, policy.drop_after);
   policy.marker_column := coalesce(alter_retention_policy.marker_column, policy.marker_column);
   policy.flag_column := coalesce(alter_retention_policy.flag_column, policy.flag_column);

@@ -5,7 +5,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  named regclass := nightshift.find_relation(entry);
+  named regclass;
   columns text;
   fitting oid[];
 begin
@@ -16,11 +16,7 @@ begin
   if cardinality(fitting) > 0 then
     return fitting;
   end if;
-  if named is null then
-    -- As in public.messages(sender_id): the columns of one key of several.
-    named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
-    columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
-  end if;
+  select e.named, e.columns into named, columns from nightshift.read_key_entry(entry) e;
   if named is null then
     raise exception using
       errcode = 'NS404',
@@ -41,7 +37,7 @@ begin
     where k.referencing = named
       and case
         when columns is null then k.referenced::oid not in (select nightshift.related_tables(named))
-        else nightshift.key_columns(k.key) = btrim(columns)
+        else nightshift.key_columns(k.key) = columns
       end
     order by k.key
   );

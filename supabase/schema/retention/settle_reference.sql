@@ -13,17 +13,7 @@ declare
   roles_before text[];
   context text;
 begin
-  perform nightshift.follow_tables();
-  select p.* into policy
-  from nightshift.retention_policies p
-  where p.relation = settle_reference.relation
-  for update;
-  if not found then
-    raise exception using
-      errcode = 'NS404',
-      message = format('%s has no retention policy', relation),
-      hint = 'Declare one with nightshift.add_retention_policy.';
-  end if;
+  policy := nightshift.held_retention_policy(settle_reference.relation);
   if settle_reference.role is null or settle_reference.role not in ('with_children', 'release', 'keep', 'hold') then
     raise exception using
       errcode = 'NS422',
@@ -37,8 +27,7 @@ begin
   strays := nightshift.stray_tables(policy.relation);
   named := coalesce(
     (select c.conrelid::regclass from pg_catalog.pg_constraint c where c.oid = keys[1]),
-    nightshift.find_relation(reference),
-    nightshift.find_relation(substring(reference from '^(.*)\(.*\)\s*$'))
+    (select e.named from nightshift.read_key_entry(reference) e)
   );
   with reached as materialized (
     select p.key, c.conrelid, c.conname

@@ -20,17 +20,11 @@ begin
     );
   end if;
   foreach entry in array cascade loop
-    named := nightshift.find_relation(entry);
-    columns := null;
-    if named is null then
-      -- As in public.messages(sender_id): the columns of one key of several.
-      named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
-      columns := regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g');
-    end if;
+    select e.named, e.columns into named, columns from nightshift.read_key_entry(entry) e;
     found_keys := array(
       select c.oid from pg_catalog.pg_constraint c
       where c.contype = 'f' and c.conparentid = 0 and c.conrelid = named and c.confrelid = relation
-        and (columns is null or nightshift.key_columns(c.oid) = btrim(columns))
+        and (columns is null or nightshift.key_columns(c.oid) = columns)
     );
     if cardinality(found_keys) <> 1 then
       raise exception using

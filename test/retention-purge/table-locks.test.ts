@@ -183,12 +183,12 @@ describe('several sessions that have tables of a batch one after the other', () 
     );
     const [original] = await db.sql`
       select pg_get_functiondef('nightshift.rest_of_patience'::regproc) as definition`;
-    // The clock moved on: for the orders and two of the three the batch has all its time, for the last none.
+    // A clock that the test moves on: the batch has all its time until then, and none from then on.
     await db.sql.unsafe(`
-      create sequence app.looks;
+      create sequence app.clock;
       create or replace function nightshift.rest_of_patience(lock_timeout text, since timestamptz) returns text
       language plpgsql set search_path = pg_catalog, pg_temp
-      as $$ begin return case when nextval('app.looks') <= 3 then lock_timeout else '1' end; end; $$;
+      as $$ begin return case when (select is_called from app.clock) then '1' else lock_timeout end; end; $$;
       alter function nightshift.purge_batch set deadlock_timeout = '60s';
     `);
     try {
@@ -205,6 +205,7 @@ describe('several sessions that have tables of a batch one after the other', () 
       await until('the migration waits for the purge', () => isAwaited('app.orders'));
       await first`rollback`;
       await until('the purge waits for the second', () => isAwaited('app.second'));
+      await db.sql`select nextval('app.clock')`;
       await second`rollback`;
       expect(await altered).toBe('altered');
       expect(await batch).toBe('55P03');

@@ -2289,6 +2289,7 @@ export type Database = {
           released: Database["nightshift"]["CompositeTypes"]["row_set"][]
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run_id: string
+          staying?: string[]
         }
         Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
         SetofOptions: {
@@ -3030,6 +3031,15 @@ export type Database = {
       }
       history_names: { Args: { relation: unknown }; Returns: string[] }
       history_secret: { Args: Record<PropertyKey, never>; Returns: string }
+      hold_at_once: {
+        Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          policies: unknown[]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
+      }
       hold_cascades: {
         Args: { rows: Database["nightshift"]["CompositeTypes"]["row_set"][] }
         Returns: undefined
@@ -3149,6 +3159,14 @@ export type Database = {
           settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
         }
         Returns: boolean
+      }
+      is_due: {
+        Args: {
+          policy: unknown
+          row_alias: string
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: string
       }
       is_forced: {
         Args: {
@@ -3533,6 +3551,7 @@ export type Database = {
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
           seeds: Database["nightshift"]["CompositeTypes"]["row_set"][]
           turn: unknown
+          waiting: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
       }
@@ -4550,6 +4569,13 @@ export type Database = {
         Returns: Database["nightshift"]["CompositeTypes"]["released_row"][]
       }
       stray_tables: { Args: { policy: unknown }; Returns: unknown[] }
+      strongest_fates: {
+        Args: {
+          held: Database["nightshift"]["CompositeTypes"]["held_row"][]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["held_row"][]
+      }
       stuck_column: { Args: { key: unknown }; Returns: unknown }
       subtract_held: {
         Args: {

@@ -11822,7 +11822,8 @@ create or replace function nightshift.find_needed_rows(
   run_id uuid,
   rows nightshift.row_set[],
   released nightshift.row_set[],
-  keys nightshift.purge_key[]
+  keys nightshift.purge_key[],
+  staying text[] default null
 )
 returns setof nightshift.held_row
 language plpgsql
@@ -11844,9 +11845,10 @@ declare
 begin
   for indexed, looked_at, branches in
     with found as materialized (
-      select s.position, s.relation, k.policy, k.key, k.role, k.name, k.indexed
+      select s.position, s.relation, k.policy, k.key, k.role, k.name, k.indexed, coalesce('and ' || k.staying, '') as staying
       from unnest(rows) with ordinality s(policy, relation, due, tids, position)
-      join unnest(keys) k on k.policy = s.policy and s.relation = any(k.related)
+      join unnest(keys, find_needed_rows.staying) k(policy, role, key, name, referenced, referencing, indexed, related, staying)
+        on k.policy = s.policy and s.relation = any(k.related)
     ),
     -- Rows to which the same keys refer are read once for all of these.
     parts as materialized (
@@ -11896,7 +11898,7 @@ begin
             when not knows then
               'select %1$s::oid, t.tableoid, t.ctid, %2$L::text, %3$L::text
                from t%4$s t
-               where exists (select 1 from %5$s x where %6$s and %7$s)'
+               where exists (select 1 from %5$s x where %6$s and %7$s %9$s)'
             when p.indexed then
               -- A row that just stays weighs more than one that stays undecided or kept, and is looked for first.
               'select %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
@@ -11909,7 +11911,7 @@ begin
                      select d.fate from nightshift.purge_decisions d
                      where d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid offset 0
                    ) d on true
-                   where %6$s and %7$s and (d.fate is null or d.fate in (''held'', ''refused''))
+                   where %6$s and %7$s and (d.fate is null %9$s or d.fate in (''held'', ''refused''))
                    limit 1
                  )
                  union all
@@ -11932,7 +11934,7 @@ begin
                join %5$s x on %6$s
                left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
                where %7$s
-                 and (d.fate is null or d.fate not in (''gone'', ''assessed''))
+                 and (d.fate is null %9$s or d.fate not in (''gone'', ''assessed''))
                order by t.tableoid, t.ctid, array_position(array[''undecided'', ''kept''], d.fate) nulls first)'
           end,
           p.policy, case f.role when 'keep' then 'kept' else 'held' end, f.name, p.n, j.referencing_scan, j.condition,
@@ -11940,7 +11942,7 @@ begin
           -- that is not among the rows. NOT EXISTS would first subtract them from the whole of x.
           format('(x.tableoid, x.ctid) not in (select g.relation, g.tid from %s g)',
             case f.role when 'release' then 'going_or_released' else 'going' end),
-          run_id
+          run_id, f.staying
         ), ' union all ')
         from found f
         join joins j on j.key = f.key
@@ -11969,7 +11971,7 @@ end;
 $$;
 
 comment on function nightshift.find_needed_rows is
-  'Those of rows that a row outside of them refers to, once for each foreign key, with that and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go.';
+  'Those of rows that a row outside of them refers to, once for each foreign key, with that and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go. staying: of each key, the condition that a row x that refers has to meet besides, null for none.';
 
 -- supabase/schema/retention/find_needed_with.sql
 
@@ -12482,6 +12484,55 @@ $$;
 comment on function nightshift.hint_for_marker is
   'What to do where a column cannot be the marker of a policy: for a flag, a number, a text and a column that is not there.';
 
+-- supabase/schema/retention/hold_at_once.sql
+
+create or replace function nightshift.hold_at_once(
+  run nightshift.runs,
+  rows nightshift.row_set[],
+  policies oid[],
+  keys nightshift.purge_key[]
+)
+returns nightshift.held_row[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  due_rows constant nightshift.row_set[] := array(select r from unnest(rows) r where r.due);
+  -- A row may go by another policy than that which says it is due, and that one may release what refers to it.
+  certain constant nightshift.purge_key[] := array(
+    select k from unnest(keys) k where k.key not in (select r.key from unnest(keys) r where r.role = 'release')
+  );
+  asked nightshift.purge_key[];
+  staying text[];
+begin
+  with members as materialized (
+    select m.*, array(select nightshift.related_tables(m.member)) as related,
+      case when not m.is_child then format('(%s) is not true', nightshift.is_due(run, m.policy, 'x')) end as is_not_due
+    from nightshift.policy_members(policies) m
+  )
+  -- What may be the child of a row that goes, may go.
+  select array_agg(k), array_agg(coalesce(s.condition, 'true')) into asked, staying
+  from unnest(certain) k
+  cross join lateral (
+    select string_agg(m.is_not_due, ' and ' order by m.policy), coalesce(bool_or(m.is_child), false)
+    from members m where k.referencing::oid = any(m.related)
+  ) s(condition, may_be_child)
+  where k.role <> 'child' and not s.may_be_child;
+  return nightshift.strongest_fates(
+    array(
+      select s
+      from nightshift.spread_hold(
+        due_rows, array(select f from nightshift.find_needed_rows(run.id, due_rows, '{}', asked, staying) f), certain
+      ) s
+    ),
+    due_rows
+  );
+end;
+$$;
+
+comment on function nightshift.hold_at_once is
+  'Of rows that are not all that would have to be looked at, the due ones that stay whatever else there is, because a row that is not due refers to them, or one that the run knows to stay, directly or not: each with the foreign keys found so far.';
+
 -- supabase/schema/retention/hold_cascades.sql
 
 create or replace function nightshift.hold_cascades(rows nightshift.row_set[])
@@ -12737,6 +12788,28 @@ $$;
 
 comment on function nightshift.indexed_as is
   'What to create an index on so that it serves a column: the column, or the expression of one that is generated and not stored.';
+
+-- supabase/schema/retention/is_due.sql
+
+create or replace function nightshift.is_due(run nightshift.runs, policy oid, row_alias text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select format('%1$s.tableoid = any(%2$L::oid[]) and (%3$s) is true',
+      row_alias, array(select l::oid from nightshift.leaf_relations(p.relation) l),
+      nightshift.due_condition(row_alias, p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))
+    from nightshift.retention_policies p
+    where p.relation::oid = is_due.policy
+  );
+end;
+$$;
+
+comment on function nightshift.is_due is
+  'The SQL condition for a row of any table, read with its tableoid, that is of a policy and due by it. Errors: those of due_by_marker.';
 
 -- supabase/schema/retention/is_forced.sql
 
@@ -14368,6 +14441,7 @@ create or replace function nightshift.note_decisions(
   turn regclass,
   level integer,
   seeds nightshift.row_set[],
+  waiting nightshift.row_set[],
   deleted nightshift.row_set[],
   held nightshift.held_row[],
   in_circle boolean,
@@ -14426,6 +14500,7 @@ begin
     where p.run_id = run.id and p.turn = note_decisions.turn::oid
       and (
         p.level = note_decisions.level
+          and (p.relation, p.tid) not in (select w.relation, t.tid from unnest(waiting) w cross join lateral unnest(w.tids) t(tid))
         or (p.relation, p.tid) in (select h.relation, h.tid from unnest(held) h)
       );
   end if;
@@ -14434,7 +14509,7 @@ end;
 $$;
 
 comment on function nightshift.note_decisions is
-  'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, those that are kept and refer to rows that may be due, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';
+  'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, those that are kept and refer to rows that may be due, and what a dry run counts as gone. waiting: those of seeds that are not decided. Returns the rows of held that the cursor has passed, which are to be counted now.';
 
 -- supabase/schema/retention/note_released.sql
 
@@ -14925,6 +15000,8 @@ declare
   seeds nightshift.row_set[];
   by_slices boolean := false;
   resolved record;
+  held nightshift.held_row[];
+  waiting nightshift.row_set[];
   result record;
   deleted nightshift.row_set[] := '{}';
   finished boolean;
@@ -15003,17 +15080,26 @@ begin
   -- What waits may be of policies that are not of the circle any more.
   known_keys := case when level is null then keys end;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows, known_keys) r;
-  if not resolved.complete and nightshift.count_rows(seeds) = 1 then
-    -- It cannot be made any smaller, so it may take all that a statement has time for.
-    select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows, known_keys) r;
-    if not resolved.complete then
-      resolved.rows_to_delete := '{}';
-      resolved.released := '{}';
-      resolved.held := array[row(seeds[1].policy, seeds[1].relation, seeds[1].tids[1], 'undecided', null)::nightshift.held_row];
+  if not resolved.complete then
+    held := nightshift.hold_at_once(run, resolved.reached, array(select policy.relation::oid union select unnest(component)), keys);
+    waiting := nightshift.subtract_held(seeds, held);
+    if nightshift.count_rows(seeds) = 1 and nightshift.count_rows(waiting) = 1 then
+      -- It cannot be made any smaller, so it may take all that a statement has time for.
+      select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows, known_keys) r;
+      if not resolved.complete then
+        resolved.rows_to_delete := '{}';
+        resolved.released := '{}';
+        resolved.held := held || row(seeds[1].policy, seeds[1].relation, seeds[1].tids[1], 'undecided', null)::nightshift.held_row;
+      end if;
+    else
+      step := nightshift.count_held(step, nightshift.note_decisions(
+        run, policy.relation, level, seeds, waiting, '{}', held, cardinality(component) > 0, null
+      ));
+      if nightshift.count_rows(waiting) > 0 then
+        perform nightshift.put_off(run, policy.relation, level, waiting, nightshift.subtract_held(resolved.ahead, held));
+      end if;
+      resolved.rows_to_delete := null;
     end if;
-  elsif not resolved.complete then
-    perform nightshift.put_off(run, policy.relation, level, seeds, resolved.ahead);
-    resolved.rows_to_delete := null;
   end if;
 
   if resolved.rows_to_delete is not null and (not by_slices or cardinality(seeds) > 0) then
@@ -15027,7 +15113,7 @@ begin
     deleted := result.deleted;
     seeds := case when cardinality(result.moved) > 0 then nightshift.follow_rows(seeds) else seeds end;
     step := nightshift.count_held(step, nightshift.note_decisions(
-      run, policy.relation, level, seeds, deleted, result.held, cardinality(component) > 0,
+      run, policy.relation, level, seeds, '{}', deleted, result.held, cardinality(component) > 0,
       case when assess then 'assessed' when dry then 'gone' end
     ));
     if cardinality(result.moved) > 0 then
@@ -15512,12 +15598,9 @@ begin
       )
   ),
   due as materialized (
-    select w.to_policy as policy, w.is_up, format('and %1$s.tableoid = any(%2$L::oid[]) and (%3$s) is true',
-      a.alias, array(select l::oid from nightshift.leaf_relations(p.relation) l),
-      nightshift.due_condition(a.alias, p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)) as condition
+    select w.to_policy as policy, w.is_up,
+      'and ' || nightshift.is_due(run, w.to_policy, case when w.is_up then 'x' else 't' end) as condition
     from (select distinct w.to_policy, w.is_up from ways w where w.kind = 'due') w
-    join nightshift.retention_policies p on p.relation::oid = w.to_policy
-    cross join lateral (select case when w.is_up then 'x' else 't' end) a(alias)
   ),
   branches as (
     select w.policy, w.is_up,
@@ -16569,22 +16652,7 @@ begin
       where (s.policy, s.relation, s.tid) in (select h.policy, h.relation, h.tid from unnest(held) h)
     );
   end if;
-  held := array(
-    select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
-    from (
-      select distinct r.policy, r.relation, r.tid, r.fate, r.reason
-      from (
-        select h.*, rank() over (
-          partition by h.policy, h.relation, h.tid order by array_position(array['held', 'undecided', 'kept'], h.fate)
-        ) as precedence
-        from unnest(held) h
-        where (h.policy, h.relation, h.tid) in (
-          select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
-        )
-      ) r
-      where r.precedence = 1
-    ) h
-  );
+  held := nightshift.strongest_fates(held, due_rows);
 end;
 $$;
 
@@ -17084,6 +17152,37 @@ $$;
 
 comment on function nightshift.stray_tables is
   'The tables of which a policy says something, and which refer to none of its rows any more, or not as it says.';
+
+-- supabase/schema/retention/strongest_fates.sql
+
+create or replace function nightshift.strongest_fates(held nightshift.held_row[], rows nightshift.row_set[])
+returns nightshift.held_row[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
+    from (
+      select distinct r.policy, r.relation, r.tid, r.fate, r.reason
+      from (
+        select h.*, rank() over (
+          partition by h.policy, h.relation, h.tid order by array_position(array['held', 'undecided', 'kept'], h.fate)
+        ) as precedence
+        from unnest(held) h
+        where (h.policy, h.relation, h.tid) in (
+          select d.policy, d.relation, t.tid from unnest(rows) d cross join lateral unnest(d.tids) t(tid)
+        )
+      ) r
+      where r.precedence = 1
+    ) h
+  );
+end;
+$$;
+
+comment on function nightshift.strongest_fates is
+  'Of held, those that are among rows, each with its strongest fate (held, undecided, kept, in this order) and the reasons for that.';
 
 -- supabase/schema/retention/stuck_column.sql
 
@@ -28180,7 +28279,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3964014260f7694e8c6ddfb59fcb781781811bd2c7802bff8626aa6d22f4d416', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '9e51279119acd60c8ab6f323df36b11f840bcb323110b184c9beacd217b72386', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28226,9 +28325,9 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
   health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
   held_retention_policy, held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names,
-  history_secret, hold_cascades, hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer,
-  http_post, in_days, index_columns, index_definition, index_for_key, index_serves_key, indexed_as,
-  inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced, is_large, is_of_realtime,
+  history_secret, hold_at_once, hold_cascades, hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home,
+  http_answer, http_post, in_days, index_columns, index_definition, index_for_key, index_serves_key, indexed_as,
+  inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_due, is_forced, is_large, is_of_realtime,
   is_published, is_set_by_default, job_state, job_states, jobs, join_condition, join_conditions, json_number,
   judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_joins, key_of, key_queries,
   key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
@@ -28272,16 +28371,17 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
   status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
-  status_section, status_trends, status_views, stay_released, stray_tables, stuck_column, subtract_held,
-  subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status,
-  take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles,
-  trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause,
-  unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of,
-  usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement,
-  vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop,
-  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due, xmin_holder
+  status_section, status_trends, status_views, stay_released, stray_tables, strongest_fates, stuck_column,
+  subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum,
+  take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
+  trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
+  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
+  user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state,
+  vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
+  xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -2,7 +2,8 @@ create or replace function nightshift.find_needed_rows(
   run_id uuid,
   rows nightshift.row_set[],
   released nightshift.row_set[],
-  keys nightshift.purge_key[]
+  keys nightshift.purge_key[],
+  staying text[] default null
 )
 returns setof nightshift.held_row
 language plpgsql
@@ -24,9 +25,10 @@ declare
 begin
   for indexed, looked_at, branches in
     with found as materialized (
-      select s.position, s.relation, k.policy, k.key, k.role, k.name, k.indexed
+      select s.position, s.relation, k.policy, k.key, k.role, k.name, k.indexed, coalesce('and ' || k.staying, '') as staying
       from unnest(rows) with ordinality s(policy, relation, due, tids, position)
-      join unnest(keys) k on k.policy = s.policy and s.relation = any(k.related)
+      join unnest(keys, find_needed_rows.staying) k(policy, role, key, name, referenced, referencing, indexed, related, staying)
+        on k.policy = s.policy and s.relation = any(k.related)
     ),
     -- Rows to which the same keys refer are read once for all of these.
     parts as materialized (
@@ -76,7 +78,7 @@ begin
             when not knows then
               'select %1$s::oid, t.tableoid, t.ctid, %2$L::text, %3$L::text
                from t%4$s t
-               where exists (select 1 from %5$s x where %6$s and %7$s)'
+               where exists (select 1 from %5$s x where %6$s and %7$s %9$s)'
             when p.indexed then
               -- A row that just stays weighs more than one that stays undecided or kept, and is looked for first.
               'select %1$s::oid, t.tableoid, t.ctid, case when d.fate in (''undecided'', ''kept'') then d.fate else %2$L end, %3$L::text
@@ -89,7 +91,7 @@ begin
                      select d.fate from nightshift.purge_decisions d
                      where d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid offset 0
                    ) d on true
-                   where %6$s and %7$s and (d.fate is null or d.fate in (''held'', ''refused''))
+                   where %6$s and %7$s and (d.fate is null %9$s or d.fate in (''held'', ''refused''))
                    limit 1
                  )
                  union all
@@ -112,7 +114,7 @@ begin
                join %5$s x on %6$s
                left join nightshift.purge_decisions d on d.run_id = %8$L and d.relation = x.tableoid and d.tid = x.ctid
                where %7$s
-                 and (d.fate is null or d.fate not in (''gone'', ''assessed''))
+                 and (d.fate is null %9$s or d.fate not in (''gone'', ''assessed''))
                order by t.tableoid, t.ctid, array_position(array[''undecided'', ''kept''], d.fate) nulls first)'
           end,
           p.policy, case f.role when 'keep' then 'kept' else 'held' end, f.name, p.n, j.referencing_scan, j.condition,
@@ -120,7 +122,7 @@ begin
           -- that is not among the rows. NOT EXISTS would first subtract them from the whole of x.
           format('(x.tableoid, x.ctid) not in (select g.relation, g.tid from %s g)',
             case f.role when 'release' then 'going_or_released' else 'going' end),
-          run_id
+          run_id, f.staying
         ), ' union all ')
         from found f
         join joins j on j.key = f.key
@@ -149,4 +151,4 @@ end;
 $$;
 
 comment on function nightshift.find_needed_rows is
-  'Those of rows that a row outside of them refers to, once for each foreign key, with that and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go.';
+  'Those of rows that a row outside of them refers to, once for each foreign key, with that and what it makes of them (held, kept, or undecided like the row that refers). Rows whose reference is to be released do not count, nor those that a dry run has seen go. staying: of each key, the condition that a row x that refers has to meet besides, null for none.';

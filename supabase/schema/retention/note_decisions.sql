@@ -3,6 +3,7 @@ create or replace function nightshift.note_decisions(
   turn regclass,
   level integer,
   seeds nightshift.row_set[],
+  waiting nightshift.row_set[],
   deleted nightshift.row_set[],
   held nightshift.held_row[],
   in_circle boolean,
@@ -61,6 +62,7 @@ begin
     where p.run_id = run.id and p.turn = note_decisions.turn::oid
       and (
         p.level = note_decisions.level
+          and (p.relation, p.tid) not in (select w.relation, t.tid from unnest(waiting) w cross join lateral unnest(w.tids) t(tid))
         or (p.relation, p.tid) in (select h.relation, h.tid from unnest(held) h)
       );
   end if;
@@ -69,4 +71,4 @@ end;
 $$;
 
 comment on function nightshift.note_decisions is
-  'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, those that are kept and refer to rows that may be due, and what a dry run counts as gone. Returns the rows of held that the cursor has passed, which are to be counted now.';
+  'Remembers what a batch decided, as far as the run can meet the rows again: those that stay where references may run in a circle, those that are kept and refer to rows that may be due, and what a dry run counts as gone. waiting: those of seeds that are not decided. Returns the rows of held that the cursor has passed, which are to be counted now.';

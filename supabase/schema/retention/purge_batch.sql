@@ -42,6 +42,8 @@ declare
   seeds nightshift.row_set[];
   by_slices boolean := false;
   resolved record;
+  held nightshift.held_row[];
+  waiting nightshift.row_set[];
   result record;
   deleted nightshift.row_set[] := '{}';
   finished boolean;
@@ -120,17 +122,26 @@ begin
   -- What waits may be of policies that are not of the circle any more.
   known_keys := case when level is null then keys end;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows, known_keys) r;
-  if not resolved.complete and nightshift.count_rows(seeds) = 1 then
-    -- It cannot be made any smaller, so it may take all that a statement has time for.
-    select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows, known_keys) r;
-    if not resolved.complete then
-      resolved.rows_to_delete := '{}';
-      resolved.released := '{}';
-      resolved.held := array[row(seeds[1].policy, seeds[1].relation, seeds[1].tids[1], 'undecided', null)::nightshift.held_row];
+  if not resolved.complete then
+    held := nightshift.hold_at_once(run, resolved.reached, array(select policy.relation::oid union select unnest(component)), keys);
+    waiting := nightshift.subtract_held(seeds, held);
+    if nightshift.count_rows(seeds) = 1 and nightshift.count_rows(waiting) = 1 then
+      -- It cannot be made any smaller, so it may take all that a statement has time for.
+      select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows, known_keys) r;
+      if not resolved.complete then
+        resolved.rows_to_delete := '{}';
+        resolved.released := '{}';
+        resolved.held := held || row(seeds[1].policy, seeds[1].relation, seeds[1].tids[1], 'undecided', null)::nightshift.held_row;
+      end if;
+    else
+      step := nightshift.count_held(step, nightshift.note_decisions(
+        run, policy.relation, level, seeds, waiting, '{}', held, cardinality(component) > 0, null
+      ));
+      if nightshift.count_rows(waiting) > 0 then
+        perform nightshift.put_off(run, policy.relation, level, waiting, nightshift.subtract_held(resolved.ahead, held));
+      end if;
+      resolved.rows_to_delete := null;
     end if;
-  elsif not resolved.complete then
-    perform nightshift.put_off(run, policy.relation, level, seeds, resolved.ahead);
-    resolved.rows_to_delete := null;
   end if;
 
   if resolved.rows_to_delete is not null and (not by_slices or cardinality(seeds) > 0) then
@@ -144,7 +155,7 @@ begin
     deleted := result.deleted;
     seeds := case when cardinality(result.moved) > 0 then nightshift.follow_rows(seeds) else seeds end;
     step := nightshift.count_held(step, nightshift.note_decisions(
-      run, policy.relation, level, seeds, deleted, result.held, cardinality(component) > 0,
+      run, policy.relation, level, seeds, '{}', deleted, result.held, cardinality(component) > 0,
       case when assess then 'assessed' when dry then 'gone' end
     ));
     if cardinality(result.moved) > 0 then

@@ -50,12 +50,9 @@ begin
       )
   ),
   due as materialized (
-    select w.to_policy as policy, w.is_up, format('and %1$s.tableoid = any(%2$L::oid[]) and (%3$s) is true',
-      a.alias, array(select l::oid from nightshift.leaf_relations(p.relation) l),
-      nightshift.due_condition(a.alias, p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)) as condition
+    select w.to_policy as policy, w.is_up,
+      'and ' || nightshift.is_due(run, w.to_policy, case when w.is_up then 'x' else 't' end) as condition
     from (select distinct w.to_policy, w.is_up from ways w where w.kind = 'due') w
-    join nightshift.retention_policies p on p.relation::oid = w.to_policy
-    cross join lateral (select case when w.is_up then 'x' else 't' end) a(alias)
   ),
   branches as (
     select w.policy, w.is_up,

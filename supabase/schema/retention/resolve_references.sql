@@ -130,22 +130,7 @@ begin
       where (s.policy, s.relation, s.tid) in (select h.policy, h.relation, h.tid from unnest(held) h)
     );
   end if;
-  held := array(
-    select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
-    from (
-      select distinct r.policy, r.relation, r.tid, r.fate, r.reason
-      from (
-        select h.*, rank() over (
-          partition by h.policy, h.relation, h.tid order by array_position(array['held', 'undecided', 'kept'], h.fate)
-        ) as precedence
-        from unnest(held) h
-        where (h.policy, h.relation, h.tid) in (
-          select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
-        )
-      ) r
-      where r.precedence = 1
-    ) h
-  );
+  held := nightshift.strongest_fates(held, due_rows);
 end;
 $$;
 

@@ -1,0 +1,46 @@
+create or replace function nightshift.hold_at_once(
+  run nightshift.runs,
+  rows nightshift.row_set[],
+  policies oid[],
+  keys nightshift.purge_key[]
+)
+returns nightshift.held_row[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  due_rows constant nightshift.row_set[] := array(select r from unnest(rows) r where r.due);
+  -- A row may go by another policy than that which says it is due, and that one may release what refers to it.
+  certain constant nightshift.purge_key[] := array(
+    select k from unnest(keys) k where k.key not in (select r.key from unnest(keys) r where r.role = 'release')
+  );
+  asked nightshift.purge_key[];
+  staying text[];
+begin
+  with members as materialized (
+    select m.*, array(select nightshift.related_tables(m.member)) as related,
+      case when not m.is_child then format('(%s) is not true', nightshift.is_due(run, m.policy, 'x')) end as is_not_due
+    from nightshift.policy_members(policies) m
+  )
+  -- What may be the child of a row that goes, may go.
+  select array_agg(k), array_agg(coalesce(s.condition, 'true')) into asked, staying
+  from unnest(certain) k
+  cross join lateral (
+    select string_agg(m.is_not_due, ' and ' order by m.policy), coalesce(bool_or(m.is_child), false)
+    from members m where k.referencing::oid = any(m.related)
+  ) s(condition, may_be_child)
+  where k.role <> 'child' and not s.may_be_child;
+  return nightshift.strongest_fates(
+    array(
+      select s
+      from nightshift.spread_hold(
+        due_rows, array(select f from nightshift.find_needed_rows(run.id, due_rows, '{}', asked, staying) f), certain
+      ) s
+    ),
+    due_rows
+  );
+end;
+$$;
+
+comment on function nightshift.hold_at_once is
+  'Of rows that are not all that would have to be looked at, the due ones that stay whatever else there is, because a row that is not due refers to them, or one that the run knows to stay, directly or not: each with the foreign keys found so far.';

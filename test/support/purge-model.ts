@@ -164,7 +164,8 @@ export const scenarios = fc.integer({ min: 1, max: 4 }).chain((tableCount) => {
       rowSeeds: fc.array(
         fc.record({
           table,
-          due: fc.boolean(),
+          isDue: fc.boolean(),
+          isDueIfMost: fc.integer({ min: 0, max: 9 }).map((n) => n > 0),
           picks: fc.array(fc.option(fc.nat(), { freq: 2 }), { minLength: 6, maxLength: 6 }),
         }),
         { maxLength: 40 },
@@ -172,6 +173,11 @@ export const scenarios = fc.integer({ min: 1, max: 4 }).chain((tableCount) => {
       poison: fc.oneof(
         { weight: 3, arbitrary: fc.constant<number[]>([]) },
         fc.array(fc.nat({ max: 39 }), { minLength: 1, maxLength: 4 }),
+      ),
+      // Everything may go, nearly all of it is due, and a batch cannot look at the whole.
+      isTooLarge: fc.oneof(
+        { weight: 3, arbitrary: fc.constant(false) },
+        { weight: 1, arbitrary: fc.constant(true) },
       ),
       // A few rows, chosen one by one, or so many that those which may go unseen go by slices.
       batchRows: fc.oneof(
@@ -185,13 +191,21 @@ export const scenarios = fc.integer({ min: 1, max: 4 }).chain((tableCount) => {
         fc.array(fc.nat({ max: 39 }), { maxLength: 8 }),
       ),
     })
-    .map(({ rowSeeds, wishes, poison, ...rest }): Scenario => {
+    .map(({ rowSeeds, wishes, poison, isTooLarge, ...drawn }): Scenario => {
+      const rest = isTooLarge
+        ? {
+            ...drawn,
+            tables: drawn.tables.map((table) => ({ ...table, policy: true })),
+            batchRows: 1 + (drawn.batchRows % 6),
+            closureRows: 2 + (drawn.closureRows ?? 0),
+          }
+        : drawn;
       const idsOf = (t: number) => rowSeeds.flatMap((seed, id) => (seed.table === t ? [id] : []));
       const rows = rowSeeds.map(
         (seed, id): Row => ({
           id,
           table: seed.table,
-          due: seed.due,
+          due: isTooLarge ? seed.isDueIfMost : seed.isDue,
           poison: poison.includes(id) ? (id % 2 ? 'raises' : 'returns null') : undefined,
           refs: rest.keys.map((key, k) => {
             const targets = idsOf(key.to);

@@ -198,6 +198,7 @@ const safeHere: Record<string, Record<string, string>> = {
     "(select string_agg(distinct c, ', ') from joins j cross join lateral unnest(j.columns) c where j.key = any(p.keys))":
       'names of columns, quoted',
     "case f.role when 'release' then 'going_or_released' else 'going' end": 'as it is written',
+    'f.staying': 'a condition on columns',
     'n.name': 'one of several from trusted_names',
     'n.relation': 'a number',
     'p.n': 'a number',
@@ -229,8 +230,6 @@ const safeHere: Record<string, Record<string, string>> = {
     'b.policy': 'a number',
     'case when w.is_up then j.referencing_scan else j.referenced_scan end': 'from key_joins',
     'd.condition': 'a condition on columns',
-    'nightshift.due_condition(a.alias, p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at)':
-      'a condition on columns',
     "replace(unknown, 'x.', a.alias || '.')": 'a condition on a table of ours',
     'w.to_policy': 'a number',
   },

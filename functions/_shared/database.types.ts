@@ -3279,6 +3279,7 @@ export type Database = {
       list_runs: { Args: { job?: string; max_runs?: number }; Returns: Json }
       list_schedules: { Args: Record<PropertyKey, never>; Returns: Json }
       list_vacuum_policies: { Args: Record<PropertyKey, never>; Returns: Json }
+      listed_names: { Args: { list: string }; Returns: string[] }
       lock_for_change: {
         Args: { default_partition: unknown; parent: unknown }
         Returns: undefined

@@ -11742,13 +11742,6 @@ declare
   columns text;
   fitting oid[];
 begin
-  -- As a hint has it: what stands in quotes may look like SQL itself.
-  fitting := array(
-    select k.key from nightshift.purge_keys(array[policy::oid]) k where nightshift.key_in_words(k.key) = entry order by k.key
-  );
-  if cardinality(fitting) > 0 then
-    return fitting;
-  end if;
   select e.named, e.columns into named, columns from nightshift.read_key_entry(entry) e;
   if named is null then
     raise exception using
@@ -13109,6 +13102,26 @@ $$;
 
 comment on function nightshift.list_retention_policies is
   'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
+
+-- supabase/schema/retention/listed_names.sql
+
+create or replace function nightshift.listed_names(list text)
+returns text[]
+language plpgsql
+immutable
+strict
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- A comma in quotes belongs to a name. A quote that is not closed is one of a name that should have been in quotes.
+  return array(
+    select btrim(m.found[1]) from regexp_matches(list || ',', '((?:[^",]|"(?:[^"]|"")*(?:"|(?=,$)))*),', 'g') with ordinality m(found, place)
+    order by m.place
+  );
+end;
+$$;
+
+comment on function nightshift.listed_names is 'The names in a list with commas, each as it is written there, with its quotes.';
 
 -- supabase/schema/retention/lock_rows.sql
 
@@ -15599,13 +15612,12 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  -- As in public.messages(sender_id): the columns of one key of several. What stands in quotes may look like SQL itself.
+  parts constant text[] := regexp_match(entry, '^((?:[^"(]|"(?:[^"]|"")*")+)\((.*)\)\s*$');
 begin
-  named := nightshift.find_relation(entry);
-  if named is null then
-    -- As in public.messages(sender_id): the columns of one key of several.
-    named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
-    columns := btrim(regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g'));
-  end if;
+  named := nightshift.find_relation(coalesce(parts[1], entry));
+  columns := array_to_string(nightshift.listed_names(parts[2]), ', ');
 end;
 $$;
 
@@ -18071,7 +18083,7 @@ begin
   where i.indrelid = relation and i.indisunique and i.indisvalid and i.indimmediate and i.indexprs is null
     and (i.indpred is null or nightshift.is_active_condition(settings, pg_get_expr(i.indpred, i.indrelid)))
     and array(select quote_ident(n) from unnest(u.columns) n order by 1)
-      = array(select n from regexp_split_to_table(named, ', ') n order by 1)
+      = array(select n from unnest(nightshift.listed_names(named)) n order by 1)
   order by i.indpred is null
   limit 1;
   if not found then
@@ -18420,7 +18432,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  parts constant text[] := regexp_split_to_array(btrim(names), '\s*,\s*');
+  parts constant text[] := nightshift.listed_names(names);
   columns text[] := array(
     select quote_ident(a.attname)
     from unnest(parts) with ordinality p(name, position)
@@ -19012,7 +19024,7 @@ begin
     select format('create unique index on %s%s;', source, substring(pg_get_indexdef(i.indexrelid) from ' USING btree( .*) WHERE '))
     from pg_catalog.pg_index i
     where i.indrelid = relation and i.indisunique and i.indisvalid and i.indexprs is null
-      and regexp_replace(pg_get_expr(i.indpred, i.indrelid), '[()]', '', 'g') = format('%I IS NULL', settings.marker_column)
+      and pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NULL)', settings.marker_column)
       and settings.marker_column = any(settings.added_columns)
       and (not any_deleted or deleted_rows = 'restore')
     union all
@@ -21495,7 +21507,7 @@ as $$
       )
       and not exists (
         select from unnest(unique_among_active) u
-        where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)
+        where array(select c from unnest(nightshift.listed_names(nightshift.columns_named(settings.relation, u))) c order by 1)
           = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
       )
     union all
@@ -22234,7 +22246,7 @@ begin
       from pg_catalog.pg_index i
       left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
       where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
-        and array(select c from regexp_split_to_table(columns, ', ') c order by 1)
+        and array(select c from unnest(nightshift.listed_names(columns)) c order by 1)
           = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
     loop
       if index.predicate is null then
@@ -28180,7 +28192,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3964014260f7694e8c6ddfb59fcb781781811bd2c7802bff8626aa6d22f4d416', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ad57856abcccca6716a857b0f7e61c7896c3e74032fa0184d31cb08879b130ef', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28233,13 +28245,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_joins, key_of, key_queries,
   key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
   last_step, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies,
-  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change,
-  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs,
-  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum,
-  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves,
-  measure_references, measure_retention_backlog, measure_retention_backlogs, measure_retention_rest, migrations,
-  move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf,
-  next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions, note_detaching,
+  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, listed_names,
+  lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due,
+  mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh,
+  may_vacuum, measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_key_query,
+  measure_leaves, measure_references, measure_retention_backlog, measure_retention_backlogs, measure_retention_rest,
+  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
+  next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions, note_detaching,
   note_durations, note_partitions, note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left,
   old_transaction, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
   own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,

@@ -9,13 +9,6 @@ declare
   columns text;
   fitting oid[];
 begin
-  -- As a hint has it: what stands in quotes may look like SQL itself.
-  fitting := array(
-    select k.key from nightshift.purge_keys(array[policy::oid]) k where nightshift.key_in_words(k.key) = entry order by k.key
-  );
-  if cardinality(fitting) > 0 then
-    return fitting;
-  end if;
   select e.named, e.columns into named, columns from nightshift.read_key_entry(entry) e;
   if named is null then
     raise exception using

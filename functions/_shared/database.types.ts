@@ -3887,6 +3887,7 @@ export type Database = {
         Returns: undefined
       }
       raise_conflict: { Args: { context: string }; Returns: undefined }
+      raise_locked: { Args: { relations: unknown[] }; Returns: undefined }
       reach_rows: {
         Args: {
           component: unknown[]

@@ -12604,7 +12604,12 @@ begin
           select t.name, 'row exclusive' as mode from unnest(locked) t(name) union all select t.name, 'access share' from unnest(looked_at) t(name)
         loop
           perform set_config('lock_timeout', nightshift.rest_of_patience(patience, started), true);
-          execute format('lock table %s in %s mode', target.name, target.mode);
+          begin
+            execute format('lock table %s in %s mode', target.name, target.mode);
+          exception
+            when lock_not_available then
+              perform nightshift.raise_locked(array[relations[array_position(names, regexp_replace(target.name, '^only ', ''))]]);
+          end;
         end loop;
         perform set_config('lock_timeout', patience, true);
     end;
@@ -12615,7 +12620,7 @@ end;
 $$;
 
 comment on function nightshift.hold_keys is
-  'The foreign keys of policies (purge_keys), with the tables at both ends kept as they are, and under their names, until the end of the transaction; at once where they are those of before, which are held already. locking: as for a batch that deletes, which waits for no other table then. Errors: NS404 (see trusted_name).';
+  'The foreign keys of policies (purge_keys), with the tables at both ends kept as they are, and under their names, until the end of the transaction; at once where they are those of before, which are held already. locking: as for a batch that deletes, which waits for no other table then. Errors: NS404 (see trusted_name), NS425 another session has locked one of the tables.';
 
 -- supabase/schema/retention/hold_table.sql
 
@@ -12633,11 +12638,14 @@ begin
     name := relation::text;
     execute format('lock table only %s in row exclusive mode', name);
   end loop;
+exception
+  when lock_not_available then
+    perform nightshift.raise_locked(array[relation::oid]);
 end;
 $$;
 
 comment on function nightshift.hold_table is
-  'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked.';
+  'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked. Errors: NS425 another session has locked it.';
 
 -- supabase/schema/retention/index_for_key.sql
 
@@ -13963,6 +13971,11 @@ declare
 begin
   return nightshift.measure_for_run(run, relation);
 exception
+  when lock_not_available then
+    perform nightshift.raise_locked(
+      nightshift.find_relation(relation)::oid
+      || array(select k.referencing::oid from nightshift.purge_keys(array[nightshift.find_relation(relation)::oid]) k)
+    );
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
     perform nightshift.raise_conflict(context);
@@ -15470,6 +15483,45 @@ $$;
 
 comment on function nightshift.put_off is
   'Remembers rows that are too many to decide at once: those ahead are taken up first, or a quarter of the seeds when nothing is ahead.';
+
+-- supabase/schema/retention/raise_locked.sql
+
+create or replace function nightshift.raise_locked(relations oid[])
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation oid := relations[1];
+  holder integer;
+begin
+  -- Of several, and of the partitions of one, that which somebody has just now: it may have let go of it since.
+  with recursive tree(position, relid) as (
+    select r.position, r.oid from unnest(relations) with ordinality r(oid, position)
+    union
+    -- pg_partition_tree would wait for the partitions.
+    select t.position, i.inhrelid from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid
+  )
+  select l.relation, l.pid into relation, holder
+  from tree t
+  join pg_catalog.pg_locks l on l.relation = t.relid and l.locktype = 'relation' and l.granted
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+  where l.pid is distinct from pg_backend_pid()
+  order by l.mode = 'AccessExclusiveLock' desc, t.position, l.relation
+  limit 1;
+  raise exception using
+    errcode = 'NS425',
+    message = format('%s is locked by %s', coalesce(relation, relations[1])::regclass,
+      case when relation is null then 'another session' else coalesce('process ' || holder, 'a prepared transaction') end),
+    detail = 'Nothing was changed by this call.',
+    hint = 'A migration perhaps. The next run tries again; where it stays locked, wait until that ends, or end it with pg_terminate_backend or rollback prepared.';
+end;
+$$;
+
+comment on function nightshift.raise_locked is
+  'Raises NS425 in the place of SQLSTATE 55P03, which names no table: with that of these tables, or of their partitions, which another session has locked, and who that is.';
 
 -- supabase/schema/retention/reach_rows.sql
 
@@ -28192,7 +28244,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ad57856abcccca6716a857b0f7e61c7896c3e74032fa0184d31cb08879b130ef', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '29611c781d2a41c6b47da8c16f29b9c89a1ea1e67107b50cce9ae2b30843a631', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28261,25 +28313,25 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
   preview_table_vacuum, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
   purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
-  put_off, raise_conflict, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure, read_status,
-  reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health, record_purge,
-  record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_step, reference_tree,
-  references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
-  refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers, reindex_statement, related_policies,
-  related_tables, release_default, released_row, remember_held, remove_health_threshold, remove_key_query,
-  remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, report_bloat,
-  require_attached, require_call, require_checked_keys, require_few_due, require_health_checks, require_indexes,
-  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
-  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
-  require_reached_keys, require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
-  require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
-  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
-  resolve_references, rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since,
-  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words,
-  rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of,
-  schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at,
-  set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
+  put_off, raise_conflict, raise_locked, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure,
+  read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health,
+  record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_step,
+  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
+  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers, reindex_statement,
+  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
+  remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy,
+  report_bloat, require_attached, require_call, require_checked_keys, require_few_due, require_health_checks,
+  require_indexes, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
+  require_period, require_reached_keys, require_reading_query, require_real_run, require_referencing_indexes,
+  require_refresh_policies, require_replica_identity, require_retention_policies, require_statistics, require_tables,
+  require_trusted, require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted,
+  require_within_brake, resolve_references, rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation,
+  restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
+  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
+  rows_in_words, rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
+  scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes,
+  served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
   settle_reference, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
   soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
   soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,

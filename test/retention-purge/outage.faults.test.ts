@@ -267,9 +267,44 @@ describe('locks of other sessions', () => {
     await user`lock table app.items in access exclusive mode`;
     const result = await runPurge(db, {}, { deadline: endless(10_000) });
     await user`rollback`;
-    expect(stepOf(result, items)).toMatchObject({ status: 'failed', error: { code: '55P03' } });
+    expect(stepOf(result, items)).toMatchObject({
+      status: 'failed',
+      error: {
+        code: 'NS425',
+        message: expect.stringMatching(/^app\.items is locked by process \d+$/),
+      },
+    });
     expect(stepOf(result, orders)).toMatchObject({ status: 'succeeded', rowsPurged: 20 });
     expect(result.run.status).toBe('partial');
+  });
+
+  it.each([
+    ['which they are read for', 'app.children', 'share'],
+    ['of children', 'app.children', 'access exclusive'],
+    ['of children, on a partition', 'app.children_0', 'share'],
+    ['that merely refers', 'app.others', 'access exclusive'],
+    ['of its own, on a partition', 'app.orders_1', 'share'],
+  ])('on a table %s are told of with its name: %s in %s mode', async (_, held, mode) => {
+    await db.sql.unsafe(`
+      create table app.orders (id integer primary key, deleted_at timestamptz) partition by list (id);
+      create table app.orders_1 partition of app.orders for values in (1);
+      create table app.children (order_id integer references app.orders) partition by hash (order_id);
+      create table app.children_0 partition of app.children for values with (modulus 1, remainder 0);
+      create index on app.children (order_id);
+      create table app.others (order_id integer references app.orders);
+      insert into app.orders values (1, now() - interval '40 days');
+      select nightshift.add_retention_policy('app.orders', '30 days', with_children => array['app.children']);
+    `);
+    const user = db.connect();
+    await user`begin`;
+    await user.unsafe(`lock table ${held} in ${mode} mode`);
+    const result = await runPurge(db, {}, { deadline: endless(10_000) });
+    const [session] = await user`select pg_backend_pid() as pid`;
+    await user`rollback`;
+    expect(stepOf(result, 'app.orders')).toMatchObject({
+      rowsPurged: 0,
+      error: { code: 'NS425', message: `${held} is locked by process ${session?.pid}` },
+    });
   });
 
   it('on a whole table are waited for again until they are gone', async () => {

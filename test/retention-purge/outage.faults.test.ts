@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
 import { expireLease, setUpDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import { endless } from '../support/deadline.ts';
@@ -430,6 +431,46 @@ describe('a deadline', () => {
       ),
     });
   });
+
+  it.each([
+    ['the end', Number.POSITIVE_INFINITY],
+    ['Ctrl-C', 2],
+  ])(
+    'or %s: what has gone along with rows of another table since is not counted as left',
+    async (_, stoppedBefore) => {
+      await createTable(db, orders, 30);
+      await createTable(db, items, 30);
+      await db.sql`alter table app.items add order_id integer references app.orders`;
+      await db.sql`create index on app.items (order_id)`;
+      await db.sql`update app.items set order_id = id`;
+      await db.sql`select nightshift.alter_retention_policy('app.orders', with_children => array['app.items'])`;
+      const user = db.connect();
+      await user`begin`;
+      await user`select from app.items where id > 5 for update`;
+      const stop = new Stop();
+      let ofOrders = 0;
+      const result = await runPurge(
+        db,
+        {},
+        {
+          stop,
+          batchRows: 10,
+          beforeBatch: async (_, relation) => {
+            if (relation === orders && ++ofOrders === 1) await user`rollback`;
+            if (ofOrders === stoppedBefore) stop.raise(stoppedByHand('Ctrl-C'));
+          },
+        },
+      );
+      const [row] = await db.sql`select count(*)::integer as left from app.items`;
+      expect(row?.left).toBeLessThan(25);
+      expect(stepOf(result, items)).toMatchObject({
+        dueRows: 30,
+        rowsPurged: 5,
+        rowsLeft: row?.left,
+        rowsLeftExact: true,
+      });
+    },
+  );
 
   it('too near for one batch makes the run failed, so that it does not call itself for ever', async () => {
     await createTable(db, items, 20);

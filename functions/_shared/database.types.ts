@@ -2276,7 +2276,11 @@ export type Database = {
         }
       }
       find_keys: {
-        Args: { entry: string; policy: unknown }
+        Args: {
+          entry: string
+          keys?: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          policy: unknown
+        }
         Returns: unknown[]
       }
       find_moved_rows: {
@@ -4848,6 +4852,16 @@ export type Database = {
         referencing: unknown
         indexed: boolean | null
         related: unknown[] | null
+      }
+      reference: {
+        key: unknown
+        under: unknown
+        role: string | null
+        own_policy: boolean | null
+        name: string | null
+        referenced: unknown
+        referencing: unknown
+        indexed: boolean | null
       }
       released_row: {
         key: unknown

@@ -846,6 +846,18 @@ exception
 end;
 $$;
 
+do $$
+begin
+  create type nightshift.reference as (
+    key oid, under oid, role text, own_policy boolean, name text, referenced regclass, referencing regclass, indexed boolean
+  );
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.reference is 'What reference_tree says of one foreign key.';
+
 comment on type nightshift.purge_key is
   'A foreign key that refers to rows which go by a policy, and what the policy says of it: child, release, keep, or hold where it says nothing. related: what nightshift.related_tables has of the table referred to.';
 
@@ -10962,6 +10974,7 @@ declare
   entry text;
   named oid[];
   found_keys oid[];
+  keys nightshift.purge_key[];
 begin
   -- Children first: the other two may name what refers to them.
   for given in
@@ -10977,8 +10990,9 @@ begin
     while cardinality(entries) > 0 loop
       left_over := '{}';
       found_keys := '{}';
+      keys := coalesce(keys, array(select k from nightshift.purge_keys(array[policy::oid]) k));
       foreach entry in array entries loop
-        named := nightshift.find_keys(policy, entry);
+        named := nightshift.find_keys(policy, entry, keys);
         if cardinality(named) = 0 then
           left_over := left_over || entry;
         else
@@ -10986,6 +11000,10 @@ begin
         end if;
       end loop;
       perform nightshift.add_key(policy, k, given.role) from unnest(found_keys) k;
+      if given.role = 'child' then
+        -- They lead to others; what is released or kept does not.
+        keys := null;
+      end if;
       if cardinality(left_over) = cardinality(entries) then
         perform nightshift.refuse_key(policy, left_over[1]);
       end if;
@@ -11731,7 +11749,7 @@ comment on function nightshift.find_due_among is 'Those of tids that a policy of
 
 -- supabase/schema/retention/find_keys.sql
 
-create or replace function nightshift.find_keys(policy regclass, entry text)
+create or replace function nightshift.find_keys(policy regclass, entry text, keys nightshift.purge_key[] default null)
 returns oid[]
 language plpgsql
 stable
@@ -11742,6 +11760,7 @@ declare
   columns text;
   fitting oid[];
 begin
+  keys := coalesce(keys, array(select k from nightshift.purge_keys(array[policy::oid]) k));
   select e.named, e.columns into named, columns from nightshift.read_key_entry(entry) e;
   if named is null then
     raise exception using
@@ -11750,7 +11769,7 @@ begin
       detail = coalesce(
         (
           select format('What refers to rows of the policy of %s: %s.', find_keys.policy, string_agg(distinct nightshift.key_in_words(k.key), ', '))
-          from nightshift.purge_keys(array[find_keys.policy::oid]) k
+          from unnest(keys) k
           having count(*) > 0
         ),
         format('Nothing refers to rows of the policy of %s.', policy)
@@ -11759,7 +11778,7 @@ begin
   end if;
   fitting := array(
     select k.key
-    from nightshift.purge_keys(array[policy::oid]) k
+    from unnest(keys) k
     where k.referencing = named
       and case
         when columns is null then k.referenced::oid not in (select nightshift.related_tables(named))
@@ -11781,7 +11800,7 @@ end;
 $$;
 
 comment on function nightshift.find_keys is
-  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children: none where there is none, several only where they have the same columns. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
+  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children: none where there is none, several only where they have the same columns. keys: what purge_keys says of the policy, where that is known already. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
 
 -- supabase/schema/retention/find_moved_rows.sql
 
@@ -13768,6 +13787,8 @@ declare
   -- Rows with very many children are not counted to the end.
   max_found constant integer := 20000;
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
+  -- Asked for once, however often it is walked through.
+  found_references constant nightshift.reference[] := array(select row(t.*)::nightshift.reference from nightshift.reference_tree(policy.relation) t);
   relations oid[];
   tids tid[];
   sampled integer;
@@ -13804,6 +13825,8 @@ declare
   -- Keys whose rows may go along with what they hold, unless something else keeps that.
   along oid[] := '{}';
   may_go_along boolean;
+  -- Of tables that hold rows and have a policy, those whose own rows others may need.
+  referred_to oid[];
   may_stay boolean;
   is_sample boolean;
   all_seen boolean;
@@ -13816,8 +13839,16 @@ begin
     due_rows := sampled;
   end if;
   going := due_rows;
+  if sampled > 0 then
+    referred_to := array(
+      select distinct r.relation
+      from nightshift.referencing_keys(array(
+        select distinct f.referencing::oid from unnest(found_references) f where f.own_policy and f.role in ('hold', 'keep')
+      )) r
+    );
+  end if;
 
-  for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+  for tree in select f.* from unnest(found_references) f loop
     if tree.role = 'child' then
       led_to := led_to || tree.referencing::oid;
     end if;
@@ -13863,7 +13894,7 @@ begin
     end if;
   end loop;
 
-  for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+  for tree in select f.* from unnest(found_references) f loop
     if tree.role in ('hold', 'keep') and tree.referencing::oid = any(children) then
       along := along || tree.key;
     end if;
@@ -13877,7 +13908,7 @@ begin
   -- Who holds rows comes first: children go only with rows that nobody holds.
   for tree in
     select t.*, t.role in ('hold', 'keep') as is_hold
-    from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
+    from unnest(found_references) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
     order by t.role in ('hold', 'keep') desc, t.place
   loop
     walk := walks ->> tree.key::text;
@@ -13886,7 +13917,7 @@ begin
     is_part := sampled > 0 and tree.key = any(in_part);
     -- A row that is due itself stays where another needs it, and holds then after all.
     may_stay := sampled > 0 and tree.is_hold and tree.own_policy
-      and exists (select from nightshift.referencing_keys(array[tree.referencing::oid]));
+      and tree.referencing::oid = any(referred_to);
     seen := 0;
     if is_whole then
       execute walk into numbers, found_rows, is_whole, last_number
@@ -13939,8 +13970,8 @@ begin
         'createIndex', case when not t.indexed then nightshift.index_for_key(t.key) end,
         'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key) end
       ) || (keys -> t.key::text) order by t.place)
-      from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
-      left join nightshift.reference_tree(policy.relation) u on u.key = t.under
+      from unnest(found_references) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
+      left join unnest(found_references) u on u.key = t.under
     ), '[]')
   );
 end;
@@ -17132,13 +17163,15 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  keys constant nightshift.purge_key[] := array(select k from nightshift.purge_keys(array[stray_tables.policy::oid]) k);
 begin
   return array(
     select distinct k.referencing
     from nightshift.retention_keys k
     where k.policy = stray_tables.policy
       and not exists (
-        select from nightshift.purge_keys(array[stray_tables.policy::oid]) p
+        select from unnest(keys) p
         where p.referencing = k.referencing and p.role = k.role
       )
     order by k.referencing
@@ -28244,7 +28277,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '29611c781d2a41c6b47da8c16f29b9c89a1ea1e67107b50cce9ae2b30843a631', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4e0b31b2e6d22fb4a21090013756d923ce5fbd71d19cfb0558c32e645fe6bebe', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28315,37 +28348,38 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
   put_off, raise_conflict, raise_locked, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure,
   read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health,
-  record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_step,
-  reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies,
-  refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers, reindex_statement,
-  related_policies, related_tables, release_default, released_row, remember_held, remove_health_threshold,
-  remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy,
-  report_bloat, require_attached, require_call, require_checked_keys, require_few_due, require_health_checks,
-  require_indexes, require_known_names, require_marker_index, require_no_rule, require_no_sentinel,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_reached_keys, require_reading_query, require_real_run, require_referencing_indexes,
-  require_refresh_policies, require_replica_identity, require_retention_policies, require_statistics, require_tables,
-  require_trusted, require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted,
-  require_within_brake, resolve_references, rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation,
-  restore_since, restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies,
-  retention_warnings, retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set,
-  rows_in_words, rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
-  scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes,
-  served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
-  settle_reference, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
-  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
-  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
-  status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
-  status_section, status_trends, status_views, stay_released, stray_tables, stuck_column, subtract_held,
-  subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status,
-  take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles,
-  trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause,
-  unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of,
-  usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement,
-  vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads, view_refreshes,
-  view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake,
-  warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop,
-  why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due, xmin_holder
+  record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference, reference_join,
+  reference_step, reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy,
+  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers,
+  reindex_statement, related_policies, related_tables, release_default, released_row, remember_held,
+  remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  remove_vacuum_policy, report_bloat, require_attached, require_call, require_checked_keys, require_few_due,
+  require_health_checks, require_indexes, require_known_names, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
+  require_partition_policies, require_period, require_reached_keys, require_reading_query, require_real_run,
+  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
+  require_statistics, require_tables, require_trusted, require_trusted_keys, require_trusted_referrers,
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, rest_of_patience, rest_of_walk,
+  restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows, resume_run,
+  retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
+  reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_by_hand, run_health_check, runs,
+  sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition,
+  secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember,
+  settings, settle_key, settle_owner, settle_reference, settle_users, shows_only, soft_delete, soft_delete_advice,
+  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
+  soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold,
+  stamp_retired, start_operation, status, status_headline, status_health, status_jobs, status_partitions,
+  status_queries, status_retention, status_run, status_section, status_trends, status_views, stay_released,
+  stray_tables, stuck_column, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends,
+  tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs,
+  trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts,
+  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
+  use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies,
+  vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of,
+  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
+  xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

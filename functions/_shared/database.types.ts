@@ -4203,6 +4203,7 @@ export type Database = {
         Args: { names: string[] }
         Returns: undefined
       }
+      require_room_for_locks: { Args: { policy: unknown }; Returns: undefined }
       require_statistics: {
         Args: Record<PropertyKey, never>
         Returns: undefined

@@ -11434,11 +11434,14 @@ exception
   -- Whether it can be counted is no condition for declaring a policy.
   when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
     return '[]';
+  when out_of_memory then
+    perform nightshift.require_room_for_locks(policy.relation);
+    raise;
 end;
 $$;
 
 comment on function nightshift.describe_holders is
-  'The tables that would hold due rows of a policy, of which it says nothing and which have none themselves: table, key, rows (an estimate unless rowsExact; null where it cannot be known quickly), and the call that settles it.';
+  'The tables that would hold due rows of a policy, of which it says nothing and which have none themselves: table, key, rows (an estimate unless rowsExact; null where it cannot be known quickly), and the call that settles it. Errors: see require_room_for_locks.';
 
 -- supabase/schema/retention/describe_holding_keys.sql
 
@@ -16508,6 +16511,43 @@ $$;
 
 comment on function nightshift.require_retention_policies is
   'Raises NS404, with the tables that have a retention policy, for names as SQL writes them that have none.';
+
+-- supabase/schema/retention/require_room_for_locks.sql
+
+create or replace function nightshift.require_room_for_locks(policy regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Postgres has somewhat more room than it promises.
+  room constant integer := current_setting('max_locks_per_transaction')::integer
+    * (current_setting('max_connections')::integer + current_setting('max_prepared_transactions')::integer);
+  needed integer;
+begin
+  needed := (
+    select count(*) + sum((select count(*) from pg_catalog.pg_index i where i.indrelid = t.oid))
+    from (
+      select distinct p.oid
+      from nightshift.purge_keys(array[require_room_for_locks.policy::oid]) k
+      cross join lateral nightshift.partitions_below(k.referencing) p(oid)
+    ) t
+  );
+  if needed > room then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Postgres has no room for the locks that a deletion from %s takes, whoever deletes: one on each of %s tables, partitions and indexes that may refer to it',
+        policy, needed),
+      detail = format('max_locks_per_transaction is %s, for %s connections.', current_setting('max_locks_per_transaction'), current_setting('max_connections')),
+      hint = format('Raise max_locks_per_transaction to %s, and restart the database; or drop partitions and indexes that nobody needs.',
+        ceil(2.0 * needed * current_setting('max_locks_per_transaction')::integer / room));
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_room_for_locks is
+  'Raises NS422, with the setting to raise in the hint, when more locks than Postgres promises room for are needed to look who refers to a row that goes by a policy, as each deletion does.';
 
 -- supabase/schema/retention/require_within_brake.sql
 
@@ -28277,7 +28317,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '4e0b31b2e6d22fb4a21090013756d923ce5fbd71d19cfb0558c32e645fe6bebe', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '74cced32569ca15445969f5582b2a39a73aa963c2611e1f33e391ef71de65a88', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28358,28 +28398,28 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
   require_partition_policies, require_period, require_reached_keys, require_reading_query, require_real_run,
   require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
-  require_statistics, require_tables, require_trusted, require_trusted_keys, require_trusted_referrers,
-  require_unrestricted, require_wanted, require_within_brake, resolve_references, rest_of_patience, rest_of_walk,
-  restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows, resume_run,
-  retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
-  reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_by_hand, run_health_check, runs,
-  sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition,
-  secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember,
-  settings, settle_key, settle_owner, settle_reference, settle_users, shows_only, soft_delete, soft_delete_advice,
-  soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables,
-  soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold,
-  stamp_retired, start_operation, status, status_headline, status_health, status_jobs, status_partitions,
-  status_queries, status_retention, status_run, status_section, status_trends, status_views, stay_released,
-  stray_tables, stuck_column, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends,
-  tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs,
-  trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts,
-  unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition,
-  use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies,
-  vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of,
-  view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
-  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
-  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
-  xmin_holder
+  require_room_for_locks, require_statistics, require_tables, require_trusted, require_trusted_keys,
+  require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake, resolve_references,
+  rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys,
+  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
+  retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since,
+  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules,
+  seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold,
+  set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_reference, settle_users, shows_only,
+  soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
+  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
+  sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
+  status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
+  stay_released, stray_tables, stuck_column, subtract_held, subtract_row_sets, table_of_policy, tables_of_policy,
+  tables_of_trends, tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen, time_of_number,
+  trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator,
+  unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron,
+  untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of,
+  vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session, validate_default,
+  verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read, waits_to_be_continued,
+  wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum,
+  way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed,
+  without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -14,6 +14,16 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/**
+ * Names as SQL writes them, several of them with commas between, like arguments of their own: a comma in quotes or in brackets
+ * belongs to a name.
+ */
+export function names(text: string, before: string[] = []): string[] {
+  const found = text.match(/(?:[^",()]|"[^"]*"?|\((?:[^")]|"[^"]*"?)*\)?|\))+/g) ?? [];
+  const listed = found.map((name) => name.trim()).filter((name) => name !== '');
+  return [...before, ...(listed.length > 0 ? listed : [text])];
+}
+
 export function uuid(text: string): string {
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) {
     throw new InvalidArgumentError('It takes a whole uuid.');

@@ -2,12 +2,14 @@ import type { Command } from 'commander';
 import { worstOf } from '../../functions/health-check/rules.ts';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { names } from '../options.ts';
 import { lookAtHealth, showHealth } from '../present/health-check.ts';
 import { printJson } from '../ui.ts';
 
 export function addHealth(program: Command): void {
   program
-    .command('health [check...]')
+    .command('health')
+    .argument('[check...]', '', names)
     .description(
       'look at the database and the night shift now, worst first, with the SQL that mends it',
     )

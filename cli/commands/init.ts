@@ -144,16 +144,8 @@ function show({ proposals: all, leftOut, drift }: Found, proposals: readonly Pro
   showLeftOut(drift, 'Declared, and no longer as the tables are');
   const known = all.length - proposals.length;
   if (proposals.length > 0) {
-    const purges = proposals.filter(({ kind }) => kind === 'retention');
-    const rows = purges.reduce((sum, { rowsTonight }) => sum + (rowsTonight ?? 0), 0);
-    const isExact = purges.every(({ rowsTonightExact }) => rowsTonightExact);
-    const most = purges.some(({ rowsTonightAtMost }) => rowsTonightAtMost) ? 'at most ' : '';
-    const uncounted = purges.filter(({ rowsTonight }) => rowsTonight === null).length;
-    const besides = uncounted > 0 ? ` Of ${many(uncounted, 'table')} it is not known.` : '';
     const others = known > 0 ? ` ${count(known)} more are in the migrations of this folder.` : '';
-    say(
-      `\nProposed: ${count(proposals.length)}. Were all of them armed, ${most}${count(rows, isExact)} rows would go tonight, and what goes with them.${besides}${others}`,
-    );
+    say(`\nProposed: ${count(proposals.length)}. ${allInWords(proposals)}${others}`);
   } else if (known > 0) {
     say(
       `\nNothing new: ${known === 1 ? 'the one proposal is' : `all ${count(known)} proposals are`} in the migrations of this folder.`,
@@ -163,6 +155,28 @@ function show({ proposals: all, leftOut, drift }: Found, proposals: readonly Pro
       '\nNothing to do: no table here has rows that are marked as deleted or age by themselves, and no view or partitioned table is without a policy.',
     );
   }
+}
+
+/** What a purge of all that is proposed would do, and where that could not be counted. */
+function allInWords(proposals: readonly Proposal[]): string {
+  const purges = proposals.filter(({ kind }) => kind === 'retention');
+  const counted = purges.filter(({ rowsTonight }) => rowsTonight !== null);
+  const uncounted = purges.length - counted.length;
+  const rows = counted.reduce((sum, { rowsTonight }) => sum + (rowsTonight ?? 0), 0);
+  const isExact = counted.every(({ rowsTonightExact }) => rowsTonightExact);
+  const most = counted.some(({ rowsTonightAtMost }) => rowsTonightAtMost) ? 'at most ' : '';
+  return [
+    ...(counted.length > 0 || uncounted === 0
+      ? [
+          `Were all of them armed, ${most}${count(rows, isExact)} rows would go tonight, and what goes with them.`,
+        ]
+      : []),
+    ...(uncounted > 0
+      ? [
+          `Of ${many(uncounted, 'table')} it is not known how many rows would go: the time for counting ran out. Call init again in a quieter hour, or arm one policy at a time, and look before the night: ${nightshift} run retention-purge --dry-run counts exactly, and deletes nothing.`,
+        ]
+      : []),
+  ].join(' ');
 }
 
 /** Undefined: nobody has said what is to be written. */

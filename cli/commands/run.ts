@@ -19,7 +19,7 @@ import { loadJob, loadPresenter } from '../../functions/registry.ts';
 import { connect, noDeadline } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { nightshift } from '../installation/origin.ts';
-import { wholeNumber } from '../options.ts';
+import { names, wholeNumber } from '../options.ts';
 import { progressBars } from '../progress-bars.ts';
 import { age, coloured, printJson, say, shortId, showError } from '../ui.ts';
 import { configuredWebhook } from '../webhook.ts';
@@ -42,14 +42,19 @@ export function addRun(program: Command): void {
     .command('run <job>')
     .description('run a job now')
     .option('--dry-run', 'count what would be done, change nothing')
-    .option('--only <relation...>', 'only these tables or views, as SQL writes them: public.orders')
+    .option(
+      '--only <relation...>',
+      'only these tables or views, as SQL writes them: public.orders',
+      names,
+    )
     .option('--ancestors', 'view-refresh: with --only, also the views that those read')
     .option('--descendants', 'view-refresh: with --only, also the views that read those')
     .option(
       '--force [relation...]',
       'go on where a safety brake would refuse (retention-purge: for these tables); refresh what has not changed',
+      names,
     )
-    .option('--reindex <index...>', 'table-vacuum: rebuild these indexes, one at a time')
+    .option('--reindex <index...>', 'table-vacuum: rebuild these indexes, one at a time', names)
     .option(
       '--parallelism <number>',
       'view-refresh: how many views at once, 1 to 8 (default 2)',

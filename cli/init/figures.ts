@@ -44,11 +44,11 @@ export async function preview(sql: Sql): Promise<Preview[]> {
   return seen instanceof Refused ? [] : seen;
 }
 
-/** By the index that the policy needs, or in a table that is read in a moment. Undefined without a row. */
+/** By the index that the policy needs, or in a table that is read in a moment. Undefined without a row, null without the time to look. */
 export async function findOldest(
   sql: Sql,
   { table, marker, flag }: Candidate,
-): Promise<number | undefined> {
+): Promise<number | null | undefined> {
   const found = await attempt(sql, async (inner) => {
     await inner.unsafe(`set local statement_timeout = ${oldestMs}; set local enable_seqscan = off`);
     // The driver would take a dot in a name for the end of another.
@@ -59,7 +59,7 @@ export async function findOldest(
     );
     return row?.ms ?? undefined;
   });
-  return found instanceof Refused ? undefined : found;
+  return found instanceof Refused ? null : found;
 }
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
@@ -70,9 +70,9 @@ const dayMs = 86_400_000;
 export async function perDay(
   sql: Sql,
   { rows }: Table,
-  oldestMs: number | undefined,
+  oldestMs: number | null | undefined,
 ): Promise<number | null> {
-  if (rows === null || oldestMs === undefined) return null;
+  if (rows === null || oldestMs == null) return null;
   const [now] = await sql<{ ms: number }[]>`select extract(epoch from now())::float8 * 1000 as ms`;
   const days = ((now?.ms ?? oldestMs) - oldestMs) / dayMs;
   return days < 1 ? null : Math.round(rows / days);

@@ -108,7 +108,7 @@ async function proposalOf(
   const oldestMs = index ? undefined : await findOldest(sql, candidate);
   const evidence = {
     ...evidenceOf(table, marker),
-    oldest: oldestMs === undefined ? null : isoTime(oldestMs),
+    oldest: oldestMs == null ? null : isoTime(oldestMs),
     rowsPerDay: candidate.about === 'written' ? await perDay(sql, table, oldestMs) : null,
   };
   const goes = index

@@ -6,7 +6,7 @@ import type { Key, Preview } from './figures.ts';
 interface Figures {
   seen: Preview | undefined;
   goes: { rows: number | null; exact: boolean; atMost: boolean };
-  oldestMs: number | undefined;
+  oldestMs: number | null | undefined;
   /** For an index, without which nothing was counted. */
   waits: boolean;
 }
@@ -39,10 +39,11 @@ export function tonightInWords(
   return `Tonight: ${most}${count(rows, goes.exact)} of ${total} rows (${which})${others}.${unseen}`;
 }
 
-function whyNone({ about }: Candidate, oldestMs: number | undefined): string {
+function whyNone({ about }: Candidate, oldestMs: number | null | undefined): string {
   if (oldestMs === undefined) {
     return about === 'deleted' ? 'No row is deleted.' : 'It has no rows.';
   }
+  if (oldestMs === null) return 'The window deletes nothing yet.';
   const day = dayOf(oldestMs);
   return {
     deleted: `The oldest was deleted on ${day}: the window deletes nothing yet.`,

@@ -4,6 +4,7 @@ import { NightshiftError } from '../../functions/_shared/errors.ts';
 import type { Functions, Rpc } from '../../functions/_shared/rpc.ts';
 import { connect } from '../connect.ts';
 import { nightshift } from '../installation/origin.ts';
+import { names } from '../options.ts';
 import { styleText } from '../printable.ts';
 import { note, printJson, say } from '../ui.ts';
 import { asOwner, directTo } from './as-owner.ts';
@@ -33,7 +34,8 @@ interface Options {
 
 export function addEnable(group: Command): void {
   group
-    .command('enable <table...>')
+    .command('enable')
+    .argument('<table...>', '', names)
     .description(
       'give tables what soft delete needs, or bring them up to date; what is not said stays as it is',
     )
@@ -41,7 +43,11 @@ export function addEnable(group: Command): void {
     .option('--flag <column>', 'a boolean beside it that is true in deleted rows')
     .option('--by <column>', 'who deleted it (default deleted_by)')
     .option('--reason <column>', 'why (default deletion_reason)')
-    .option('--cascade <table...>', 'tables whose rows go along with the row that they refer to')
+    .option(
+      '--cascade <table...>',
+      'tables whose rows go along with the row that they refer to',
+      names,
+    )
     .option(
       '--unique <columns...>',
       "columns whose values can be used again once the row is deleted: 'tenant_id, sku'",

@@ -68,7 +68,9 @@ const uniqueViolation = '23505';
 function brokenOff(error: NightshiftError, relation: string, statement: string): NightshiftError {
   const invalid = `Drop what the build left first: select format('drop index concurrently %s;', indexrelid::regclass) from pg_index where indrelid = '${relation.replaceAll("'", "''")}'::regclass and not indisvalid;`;
   const [, source, columns, predicate] =
-    /^create unique index concurrently on (.+?) \((.+)\) where (.+);$/.exec(statement) ?? [];
+    /^create unique index concurrently on ((?:[^" ]|"[^"]*")+) \((.+)\) where (.+);$/.exec(
+      statement,
+    ) ?? [];
   if (error.code === uniqueViolation && columns) {
     return new NightshiftError(
       'NS422',

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { connect } from '../connect.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { nightshift } from '../installation/origin.ts';
+import { names } from '../options.ts';
 import { styleText } from '../printable.ts';
 import { table } from '../table.ts';
 import { printJson, say } from '../ui.ts';
@@ -13,7 +14,8 @@ import { explain } from './explain.ts';
 
 export function addInspect(group: Command): void {
   group
-    .command('inspect [table...]')
+    .command('inspect')
+    .argument('[table...]', '', names)
     .description('show the tables with soft delete, what has drifted since, and what mends it')
     .option('--json', 'print it as JSON')
     .action(inspect);

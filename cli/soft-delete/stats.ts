@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { connect } from '../connect.ts';
 import { nightshift } from '../installation/origin.ts';
+import { names } from '../options.ts';
 import { table } from '../table.ts';
 import { bytes, count, heading, note, printJson, say } from '../ui.ts';
 import { callFor } from './call.ts';
@@ -9,7 +10,8 @@ import { forEachTable } from './each-table.ts';
 
 export function addStats(group: Command): void {
   group
-    .command('stats [table...]')
+    .command('stats')
+    .argument('[table...]', '', names)
     .description('show how many rows are deleted, by day, what came back, and what is due')
     .option('--json', 'print it as JSON')
     .action(stats);

@@ -2276,7 +2276,11 @@ export type Database = {
         }
       }
       find_keys: {
-        Args: { entry: string; policy: unknown }
+        Args: {
+          entry: string
+          keys?: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          policy: unknown
+        }
         Returns: unknown[]
       }
       find_moved_rows: {
@@ -3297,6 +3301,7 @@ export type Database = {
       list_runs: { Args: { job?: string; max_runs?: number }; Returns: Json }
       list_schedules: { Args: Record<PropertyKey, never>; Returns: Json }
       list_vacuum_policies: { Args: Record<PropertyKey, never>; Returns: Json }
+      listed_names: { Args: { list: string }; Returns: string[] }
       lock_for_change: {
         Args: { default_partition: unknown; parent: unknown }
         Returns: undefined
@@ -3905,6 +3910,7 @@ export type Database = {
         Returns: undefined
       }
       raise_conflict: { Args: { context: string }; Returns: undefined }
+      raise_locked: { Args: { relations: unknown[] }; Returns: undefined }
       reach_rows: {
         Args: {
           component: unknown[]
@@ -4216,6 +4222,7 @@ export type Database = {
         Args: { names: string[] }
         Returns: undefined
       }
+      require_room_for_locks: { Args: { policy: unknown }; Returns: undefined }
       require_statistics: {
         Args: Record<PropertyKey, never>
         Returns: undefined
@@ -4872,6 +4879,16 @@ export type Database = {
         referencing: unknown
         indexed: boolean | null
         related: unknown[] | null
+      }
+      reference: {
+        key: unknown
+        under: unknown
+        role: string | null
+        own_policy: boolean | null
+        name: string | null
+        referenced: unknown
+        referencing: unknown
+        indexed: boolean | null
       }
       released_row: {
         key: unknown

@@ -200,6 +200,10 @@ const knownFailures: Record<string, { message: string; hint: string }> = {
     message: 'The statement timeout was reached, and the work rolled back',
     hint: 'Look for slow triggers, missing indexes and a busy database.',
   },
+  '53200': {
+    message: 'The database has no memory left for it, or no room for more locks',
+    hint: 'Whoever deletes a row locks all partitions that may refer to it, with their indexes. Where there are thousands, raise max_locks_per_transaction (64 unless set) until there is room for all of them, and restart the database; or drop partitions and indexes that nobody needs.',
+  },
   '55P03': {
     message: 'A lock was not to be had in time',
     hint: 'Another session holds the table, for a migration perhaps. The next run tries again.',

@@ -75,10 +75,18 @@ async function conclude(
   const { metrics, stop } = context;
   const totals = await readTotals(context);
   const steps = [];
-  for (const table of purged) {
+  for (const [n, table] of purged.entries()) {
     const { policy } = table;
     const ofTable = totals[policy.relation] ?? noTotals;
-    const after = await measureAtEnd(context, table, ofTable);
+    const after = await measureAtEnd(
+      context,
+      table,
+      ofTable,
+      purged.slice(n + 1).some(({ policy: { relation } }) => {
+        const along = (steps: PurgeProgress['steps']) => steps[relation]?.children[policy.relation];
+        return along(totals) !== along(earlier);
+      }),
+    );
     const results = { ...table, totals: ofTable, after, stopped: stop.why?.message };
     steps.push(stepOf(policy, results, input));
   }

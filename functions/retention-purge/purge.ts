@@ -88,17 +88,25 @@ async function measureAlone(
   }
 }
 
-/** What is left when all tables have had their turn, by what was left after its own. */
+/**
+ * What is left when all tables have had their turn, by what was left after its own. `goneAlong`: whether rows of it have gone along
+ * with rows of other tables since. Only a count can tell how many of these were due.
+ */
 export async function measureAtEnd(
   context: JobContext,
   table: Purged,
   totals: PurgeTotals,
+  goneAlong: boolean,
 ): Promise<Backlog | undefined> {
   const { after } = table;
   const rowsSince = totals.rowsPurged - table.rowsPurged;
-  if (!after || rowsSince <= 0) return after;
+  if (!after?.dueRows || (rowsSince <= 0 && !goneAlong)) return after;
+  const { rpc, run, deadline, stop } = context;
+  // Whoever stops a run waits for this one call.
+  const fits = stop.why !== undefined || countFits(deadline.remainingMs());
+  const counted = fits ? await measureRest({ rpc, run }, table.policy) : undefined;
   const dueRows = Math.max(after.dueRows - rowsSince, 0);
-  return (await measureAfter(context, table)) ?? { ...after, dueRows, dueRowsExact: false };
+  return counted ?? { ...after, dueRows, dueRowsExact: false };
 }
 
 /**
@@ -109,9 +117,16 @@ export async function measureAfter(
   context: JobContext,
   { policy, before, outOfTime }: Purged,
 ): Promise<Backlog | undefined> {
-  const { rpc, run, deadline } = context;
+  const { run, deadline } = context;
   if (before && nothingDue(before)) return before;
   if (!before || run.dryRun || outOfTime || !countFits(deadline.remainingMs())) return undefined;
+  return measureRest(context, policy);
+}
+
+async function measureRest(
+  { rpc, run }: Pick<JobContext, 'rpc' | 'run'>,
+  policy: Policy,
+): Promise<Backlog | undefined> {
   const args = { ...leaseOf(run), relation: policy.relation };
   try {
     return await rpc.call('measure_retention_rest', args, backlog, { retry: repeatBatch });

@@ -846,6 +846,18 @@ exception
 end;
 $$;
 
+do $$
+begin
+  create type nightshift.reference as (
+    key oid, under oid, role text, own_policy boolean, name text, referenced regclass, referencing regclass, indexed boolean
+  );
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.reference is 'What reference_tree says of one foreign key.';
+
 comment on type nightshift.purge_key is
   'A foreign key that refers to rows which go by a policy, and what the policy says of it: child, release, keep, or hold where it says nothing. related: what nightshift.related_tables has of the table referred to.';
 
@@ -10962,6 +10974,7 @@ declare
   entry text;
   named oid[];
   found_keys oid[];
+  keys nightshift.purge_key[];
 begin
   -- Children first: the other two may name what refers to them.
   for given in
@@ -10977,8 +10990,9 @@ begin
     while cardinality(entries) > 0 loop
       left_over := '{}';
       found_keys := '{}';
+      keys := coalesce(keys, array(select k from nightshift.purge_keys(array[policy::oid]) k));
       foreach entry in array entries loop
-        named := nightshift.find_keys(policy, entry);
+        named := nightshift.find_keys(policy, entry, keys);
         if cardinality(named) = 0 then
           left_over := left_over || entry;
         else
@@ -10986,6 +11000,10 @@ begin
         end if;
       end loop;
       perform nightshift.add_key(policy, k, given.role) from unnest(found_keys) k;
+      if given.role = 'child' then
+        -- They lead to others; what is released or kept does not.
+        keys := null;
+      end if;
       if cardinality(left_over) = cardinality(entries) then
         perform nightshift.refuse_key(policy, left_over[1]);
       end if;
@@ -11416,11 +11434,14 @@ exception
   -- Whether it can be counted is no condition for declaring a policy.
   when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
     return '[]';
+  when out_of_memory then
+    perform nightshift.require_room_for_locks(policy.relation);
+    raise;
 end;
 $$;
 
 comment on function nightshift.describe_holders is
-  'The tables that would hold due rows of a policy, of which it says nothing and which have none themselves: table, key, rows (an estimate unless rowsExact; null where it cannot be known quickly), and the call that settles it.';
+  'The tables that would hold due rows of a policy, of which it says nothing and which have none themselves: table, key, rows (an estimate unless rowsExact; null where it cannot be known quickly), and the call that settles it. Errors: see require_room_for_locks.';
 
 -- supabase/schema/retention/describe_holding_keys.sql
 
@@ -11731,7 +11752,7 @@ comment on function nightshift.find_due_among is 'Those of tids that a policy of
 
 -- supabase/schema/retention/find_keys.sql
 
-create or replace function nightshift.find_keys(policy regclass, entry text)
+create or replace function nightshift.find_keys(policy regclass, entry text, keys nightshift.purge_key[] default null)
 returns oid[]
 language plpgsql
 stable
@@ -11742,13 +11763,7 @@ declare
   columns text;
   fitting oid[];
 begin
-  -- As a hint has it: what stands in quotes may look like SQL itself.
-  fitting := array(
-    select k.key from nightshift.purge_keys(array[policy::oid]) k where nightshift.key_in_words(k.key) = entry order by k.key
-  );
-  if cardinality(fitting) > 0 then
-    return fitting;
-  end if;
+  keys := coalesce(keys, array(select k from nightshift.purge_keys(array[policy::oid]) k));
   select e.named, e.columns into named, columns from nightshift.read_key_entry(entry) e;
   if named is null then
     raise exception using
@@ -11757,7 +11772,7 @@ begin
       detail = coalesce(
         (
           select format('What refers to rows of the policy of %s: %s.', find_keys.policy, string_agg(distinct nightshift.key_in_words(k.key), ', '))
-          from nightshift.purge_keys(array[find_keys.policy::oid]) k
+          from unnest(keys) k
           having count(*) > 0
         ),
         format('Nothing refers to rows of the policy of %s.', policy)
@@ -11766,7 +11781,7 @@ begin
   end if;
   fitting := array(
     select k.key
-    from nightshift.purge_keys(array[policy::oid]) k
+    from unnest(keys) k
     where k.referencing = named
       and case
         when columns is null then k.referenced::oid not in (select nightshift.related_tables(named))
@@ -11788,7 +11803,7 @@ end;
 $$;
 
 comment on function nightshift.find_keys is
-  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children: none where there is none, several only where they have the same columns. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
+  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children: none where there is none, several only where they have the same columns. keys: what purge_keys says of the policy, where that is known already. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
 
 -- supabase/schema/retention/find_moved_rows.sql
 
@@ -12662,7 +12677,12 @@ begin
           select t.name, 'row exclusive' as mode from unnest(locked) t(name) union all select t.name, 'access share' from unnest(looked_at) t(name)
         loop
           perform set_config('lock_timeout', nightshift.rest_of_patience(patience, started), true);
-          execute format('lock table %s in %s mode', target.name, target.mode);
+          begin
+            execute format('lock table %s in %s mode', target.name, target.mode);
+          exception
+            when lock_not_available then
+              perform nightshift.raise_locked(array[relations[array_position(names, regexp_replace(target.name, '^only ', ''))]]);
+          end;
         end loop;
         perform set_config('lock_timeout', patience, true);
     end;
@@ -12673,7 +12693,7 @@ end;
 $$;
 
 comment on function nightshift.hold_keys is
-  'The foreign keys of policies (purge_keys), with the tables at both ends kept as they are, and under their names, until the end of the transaction; at once where they are those of before, which are held already. locking: as for a batch that deletes, which waits for no other table then. Errors: NS404 (see trusted_name).';
+  'The foreign keys of policies (purge_keys), with the tables at both ends kept as they are, and under their names, until the end of the transaction; at once where they are those of before, which are held already. locking: as for a batch that deletes, which waits for no other table then. Errors: NS404 (see trusted_name), NS425 another session has locked one of the tables.';
 
 -- supabase/schema/retention/hold_table.sql
 
@@ -12691,11 +12711,14 @@ begin
     name := relation::text;
     execute format('lock table only %s in row exclusive mode', name);
   end loop;
+exception
+  when lock_not_available then
+    perform nightshift.raise_locked(array[relation::oid]);
 end;
 $$;
 
 comment on function nightshift.hold_table is
-  'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked.';
+  'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked. Errors: NS425 another session has locked it.';
 
 -- supabase/schema/retention/index_for_key.sql
 
@@ -13182,6 +13205,26 @@ $$;
 
 comment on function nightshift.list_retention_policies is
   'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
+
+-- supabase/schema/retention/listed_names.sql
+
+create or replace function nightshift.listed_names(list text)
+returns text[]
+language plpgsql
+immutable
+strict
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- A comma in quotes belongs to a name. A quote that is not closed is one of a name that should have been in quotes.
+  return array(
+    select btrim(m.found[1]) from regexp_matches(list || ',', '((?:[^",]|"(?:[^"]|"")*(?:"|(?=,$)))*),', 'g') with ordinality m(found, place)
+    order by m.place
+  );
+end;
+$$;
+
+comment on function nightshift.listed_names is 'The names in a list with commas, each as it is written there, with its quotes.';
 
 -- supabase/schema/retention/lock_rows.sql
 
@@ -13820,6 +13863,8 @@ declare
   -- Rows with very many children are not counted to the end.
   max_found constant integer := 20000;
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
+  -- Asked for once, however often it is walked through.
+  found_references constant nightshift.reference[] := array(select row(t.*)::nightshift.reference from nightshift.reference_tree(policy.relation) t);
   relations oid[];
   tids tid[];
   sampled integer;
@@ -13856,6 +13901,8 @@ declare
   -- Keys whose rows may go along with what they hold, unless something else keeps that.
   along oid[] := '{}';
   may_go_along boolean;
+  -- Of tables that hold rows and have a policy, those whose own rows others may need.
+  referred_to oid[];
   may_stay boolean;
   is_sample boolean;
   all_seen boolean;
@@ -13868,8 +13915,16 @@ begin
     due_rows := sampled;
   end if;
   going := due_rows;
+  if sampled > 0 then
+    referred_to := array(
+      select distinct r.relation
+      from nightshift.referencing_keys(array(
+        select distinct f.referencing::oid from unnest(found_references) f where f.own_policy and f.role in ('hold', 'keep')
+      )) r
+    );
+  end if;
 
-  for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+  for tree in select f.* from unnest(found_references) f loop
     if tree.role = 'child' then
       led_to := led_to || tree.referencing::oid;
     end if;
@@ -13915,7 +13970,7 @@ begin
     end if;
   end loop;
 
-  for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+  for tree in select f.* from unnest(found_references) f loop
     if tree.role in ('hold', 'keep') and tree.referencing::oid = any(children) then
       along := along || tree.key;
     end if;
@@ -13929,7 +13984,7 @@ begin
   -- Who holds rows comes first: children go only with rows that nobody holds.
   for tree in
     select t.*, t.role in ('hold', 'keep') as is_hold
-    from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
+    from unnest(found_references) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
     order by t.role in ('hold', 'keep') desc, t.place
   loop
     walk := walks ->> tree.key::text;
@@ -13938,7 +13993,7 @@ begin
     is_part := sampled > 0 and tree.key = any(in_part);
     -- A row that is due itself stays where another needs it, and holds then after all.
     may_stay := sampled > 0 and tree.is_hold and tree.own_policy
-      and exists (select from nightshift.referencing_keys(array[tree.referencing::oid]));
+      and tree.referencing::oid = any(referred_to);
     seen := 0;
     if is_whole then
       execute walk into numbers, found_rows, is_whole, last_number
@@ -13991,8 +14046,8 @@ begin
         'createIndex', case when not t.indexed then nightshift.index_for_key(t.key) end,
         'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key) end
       ) || (keys -> t.key::text) order by t.place)
-      from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
-      left join nightshift.reference_tree(policy.relation) u on u.key = t.under
+      from unnest(found_references) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
+      left join unnest(found_references) u on u.key = t.under
     ), '[]')
   );
 end;
@@ -14023,6 +14078,11 @@ declare
 begin
   return nightshift.measure_for_run(run, relation);
 exception
+  when lock_not_available then
+    perform nightshift.raise_locked(
+      nightshift.find_relation(relation)::oid
+      || array(select k.referencing::oid from nightshift.purge_keys(array[nightshift.find_relation(relation)::oid]) k)
+    );
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
     perform nightshift.raise_conflict(context);
@@ -15544,6 +15604,45 @@ $$;
 comment on function nightshift.put_off is
   'Remembers rows that are too many to decide at once: those ahead are taken up first, or a quarter of the seeds when nothing is ahead.';
 
+-- supabase/schema/retention/raise_locked.sql
+
+create or replace function nightshift.raise_locked(relations oid[])
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  relation oid := relations[1];
+  holder integer;
+begin
+  -- Of several, and of the partitions of one, that which somebody has just now: it may have let go of it since.
+  with recursive tree(position, relid) as (
+    select r.position, r.oid from unnest(relations) with ordinality r(oid, position)
+    union
+    -- pg_partition_tree would wait for the partitions.
+    select t.position, i.inhrelid from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid
+  )
+  select l.relation, l.pid into relation, holder
+  from tree t
+  join pg_catalog.pg_locks l on l.relation = t.relid and l.locktype = 'relation' and l.granted
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+  where l.pid is distinct from pg_backend_pid()
+  order by l.mode = 'AccessExclusiveLock' desc, t.position, l.relation
+  limit 1;
+  raise exception using
+    errcode = 'NS425',
+    message = format('%s is locked by %s', coalesce(relation, relations[1])::regclass,
+      case when relation is null then 'another session' else coalesce('process ' || holder, 'a prepared transaction') end),
+    detail = 'Nothing was changed by this call.',
+    hint = 'A migration perhaps. The next run tries again; where it stays locked, wait until that ends, or end it with pg_terminate_backend or rollback prepared.';
+end;
+$$;
+
+comment on function nightshift.raise_locked is
+  'Raises NS425 in the place of SQLSTATE 55P03, which names no table: with that of these tables, or of their partitions, which another session has locked, and who that is.';
+
 -- supabase/schema/retention/reach_rows.sql
 
 create or replace function nightshift.reach_rows(
@@ -15682,13 +15781,12 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  -- As in public.messages(sender_id): the columns of one key of several. What stands in quotes may look like SQL itself.
+  parts constant text[] := regexp_match(entry, '^((?:[^"(]|"(?:[^"]|"")*")+)\((.*)\)\s*$');
 begin
-  named := nightshift.find_relation(entry);
-  if named is null then
-    -- As in public.messages(sender_id): the columns of one key of several.
-    named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
-    columns := btrim(regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g'));
-  end if;
+  named := nightshift.find_relation(coalesce(parts[1], entry));
+  columns := array_to_string(nightshift.listed_names(parts[2]), ', ');
 end;
 $$;
 
@@ -16497,6 +16595,43 @@ $$;
 comment on function nightshift.require_retention_policies is
   'Raises NS404, with the tables that have a retention policy, for names as SQL writes them that have none.';
 
+-- supabase/schema/retention/require_room_for_locks.sql
+
+create or replace function nightshift.require_room_for_locks(policy regclass)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Postgres has somewhat more room than it promises.
+  room constant integer := current_setting('max_locks_per_transaction')::integer
+    * (current_setting('max_connections')::integer + current_setting('max_prepared_transactions')::integer);
+  needed integer;
+begin
+  needed := (
+    select count(*) + sum((select count(*) from pg_catalog.pg_index i where i.indrelid = t.oid))
+    from (
+      select distinct p.oid
+      from nightshift.purge_keys(array[require_room_for_locks.policy::oid]) k
+      cross join lateral nightshift.partitions_below(k.referencing) p(oid)
+    ) t
+  );
+  if needed > room then
+    raise exception using
+      errcode = 'NS422',
+      message = format('Postgres has no room for the locks that a deletion from %s takes, whoever deletes: one on each of %s tables, partitions and indexes that may refer to it',
+        policy, needed),
+      detail = format('max_locks_per_transaction is %s, for %s connections.', current_setting('max_locks_per_transaction'), current_setting('max_connections')),
+      hint = format('Raise max_locks_per_transaction to %s, and restart the database; or drop partitions and indexes that nobody needs.',
+        ceil(2.0 * needed * current_setting('max_locks_per_transaction')::integer / room));
+  end if;
+end;
+$$;
+
+comment on function nightshift.require_room_for_locks is
+  'Raises NS422, with the setting to raise in the hint, when more locks than Postgres promises room for are needed to look who refers to a row that goes by a policy, as each deletion does.';
+
 -- supabase/schema/retention/require_within_brake.sql
 
 create or replace function nightshift.require_within_brake(excess text)
@@ -17136,13 +17271,15 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  keys constant nightshift.purge_key[] := array(select k from nightshift.purge_keys(array[stray_tables.policy::oid]) k);
 begin
   return array(
     select distinct k.referencing
     from nightshift.retention_keys k
     where k.policy = stray_tables.policy
       and not exists (
-        select from nightshift.purge_keys(array[stray_tables.policy::oid]) p
+        select from unnest(keys) p
         where p.referencing = k.referencing and p.role = k.role
       )
     order by k.referencing
@@ -18170,7 +18307,7 @@ begin
   where i.indrelid = relation and i.indisunique and i.indisvalid and i.indimmediate and i.indexprs is null
     and (i.indpred is null or nightshift.is_active_condition(settings, pg_get_expr(i.indpred, i.indrelid)))
     and array(select quote_ident(n) from unnest(u.columns) n order by 1)
-      = array(select n from regexp_split_to_table(named, ', ') n order by 1)
+      = array(select n from unnest(nightshift.listed_names(named)) n order by 1)
   order by i.indpred is null
   limit 1;
   if not found then
@@ -18519,7 +18656,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  parts constant text[] := regexp_split_to_array(btrim(names), '\s*,\s*');
+  parts constant text[] := nightshift.listed_names(names);
   columns text[] := array(
     select quote_ident(a.attname)
     from unnest(parts) with ordinality p(name, position)
@@ -19111,7 +19248,7 @@ begin
     select format('create unique index on %s%s;', source, substring(pg_get_indexdef(i.indexrelid) from ' USING btree( .*) WHERE '))
     from pg_catalog.pg_index i
     where i.indrelid = relation and i.indisunique and i.indisvalid and i.indexprs is null
-      and regexp_replace(pg_get_expr(i.indpred, i.indrelid), '[()]', '', 'g') = format('%I IS NULL', settings.marker_column)
+      and pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NULL)', settings.marker_column)
       and settings.marker_column = any(settings.added_columns)
       and (not any_deleted or deleted_rows = 'restore')
     union all
@@ -21594,7 +21731,7 @@ as $$
       )
       and not exists (
         select from unnest(unique_among_active) u
-        where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)
+        where array(select c from unnest(nightshift.listed_names(nightshift.columns_named(settings.relation, u))) c order by 1)
           = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
       )
     union all
@@ -22333,7 +22470,7 @@ begin
       from pg_catalog.pg_index i
       left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
       where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
-        and array(select c from regexp_split_to_table(columns, ', ') c order by 1)
+        and array(select c from unnest(nightshift.listed_names(columns)) c order by 1)
           = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
     loop
       if index.predicate is null then
@@ -28279,7 +28416,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '9e51279119acd60c8ab6f323df36b11f840bcb323110b184c9beacd217b72386', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7bd9408134425d5eecb0288d0f113fe92e845f2a651130586b332e40d033884d', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28332,13 +28469,13 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_joins, key_of, key_queries,
   key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
   last_step, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies,
-  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change,
-  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs,
-  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum,
-  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves,
-  measure_references, measure_retention_backlog, measure_retention_backlogs, measure_retention_rest, migrations,
-  move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers, next_leaf,
-  next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions, note_detaching,
+  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, listed_names,
+  lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due,
+  mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh,
+  may_vacuum, measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_key_query,
+  measure_leaves, measure_references, measure_retention_backlog, measure_retention_backlogs, measure_retention_rest,
+  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
+  next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions, note_detaching,
   note_durations, note_partitions, note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left,
   old_transaction, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
   own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
@@ -28348,40 +28485,40 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
   preview_table_vacuum, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
   purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
-  put_off, raise_conflict, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure, read_status,
-  reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health, record_purge,
-  record_refresh_failure, recount_moved_rows, redundant_indexes, reference_join, reference_step, reference_tree,
-  references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
-  refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers, reindex_statement, related_policies,
-  related_tables, release_default, released_row, remember_held, remove_health_threshold, remove_key_query,
-  remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, report_bloat,
-  require_attached, require_call, require_checked_keys, require_few_due, require_health_checks, require_indexes,
-  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_nothing_queued,
-  require_one_policy, require_own_rows, require_ownership, require_partition_policies, require_period,
-  require_reached_keys, require_reading_query, require_real_run, require_referencing_indexes, require_refresh_policies,
-  require_replica_identity, require_retention_policies, require_statistics, require_tables, require_trusted,
-  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
-  resolve_references, rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since,
-  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words,
-  rows_of_operation, rows_since, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of,
-  schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at,
-  set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
-  settle_reference, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
-  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
-  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
-  status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
-  status_section, status_trends, status_views, stay_released, stray_tables, strongest_fates, stuck_column,
-  subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum,
-  take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
-  trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
-  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
-  user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state,
-  vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads,
-  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
-  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
-  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
-  xmin_holder
+  put_off, raise_conflict, raise_locked, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure,
+  read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health,
+  record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference, reference_join,
+  reference_step, reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy,
+  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers,
+  reindex_statement, related_policies, related_tables, release_default, released_row, remember_held,
+  remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  remove_vacuum_policy, report_bloat, require_attached, require_call, require_checked_keys, require_few_due,
+  require_health_checks, require_indexes, require_known_names, require_marker_index, require_no_rule,
+  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
+  require_partition_policies, require_period, require_reached_keys, require_reading_query, require_real_run,
+  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
+  require_room_for_locks, require_statistics, require_tables, require_trusted, require_trusted_keys,
+  require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake, resolve_references,
+  rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys,
+  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
+  retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since,
+  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules,
+  seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold,
+  set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_reference, settle_users, shows_only,
+  soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
+  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
+  sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
+  status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
+  stay_released, stray_tables, strongest_fates, stuck_column, subtract_held, subtract_row_sets, table_of_policy,
+  tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen,
+  time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names,
+  trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
+  unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
+  usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session,
+  validate_default, verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
+  waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
+  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  why_not_sealed, without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

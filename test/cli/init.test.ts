@@ -779,6 +779,31 @@ describe('init', () => {
     });
   });
 
+  it('says once that there was no time to count, and what to do', async () => {
+    await db.sql.unsafe(`
+      create table public.orders (id integer primary key, deleted_at timestamptz);
+      create table public.users (id integer primary key, deleted_at timestamptz);
+      alter function nightshift.preview_retention_purge rename to preview_in_time;
+      create function nightshift.preview_retention_purge(as_of timestamptz, budget_ms integer) returns jsonb language plpgsql as $$
+      begin
+        if exists (select from nightshift.retention_policies where relation_name = 'public.users') then
+          raise exception using errcode = '57014';
+        end if;
+        return nightshift.preview_in_time(as_of, budget_ms);
+      end $$;
+    `);
+    const { stdout } = await init();
+    const flat = stdout.replace(/\s+/g, ' ');
+    expect(flat).not.toMatch(/0 rows would go/);
+    expect(flat.match(/the time for counting ran out/g)).toHaveLength(1);
+    expect(flat).toMatch(
+      /Of 2 tables it is not known how many rows would go: .* Call init again in a quieter hour, .* run retention-purge --dry-run counts exactly/,
+    );
+    await db.sql`drop table public.users`;
+    expect((await init()).stdout).toMatch(/ 0 rows would go tonight/);
+    expect((await init()).stdout).not.toMatch(/ran out/);
+  });
+
   describe('on a project of Supabase', () => {
     let hosted: HostedPostgres;
     let project: HostedProject;

@@ -1,9 +1,11 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ask } from '../../cli/init/answers.ts';
+import type { Candidate } from '../../cli/init/candidate.ts';
 import { wordsOf } from '../../cli/init/logs.ts';
 import { textOf } from '../../cli/init/migration.ts';
 import { idOf, type Proposal } from '../../cli/init/proposal.ts';
+import { tonightInWords } from '../../cli/init/tonight.ts';
 
 const proposal = (relation: string): Proposal => ({
   id: idOf('retention', relation),
@@ -98,4 +100,17 @@ it('reads words in names of all kinds', () => {
     ['user', 'events2'],
     ['catalog'],
   ]);
+});
+
+it('says of no table that it is empty where there was no time to look at its oldest row', () => {
+  const candidate = { about: 'written', dropAfter: '90 days', marker: 'at' } as Candidate;
+  const figures = {
+    seen: { relation: 'public.logs', dueRows: 0 },
+    goes: { rows: 0, exact: true, atMost: false },
+    waits: false,
+  };
+  expect(tonightInWords(candidate, { ...figures, oldestMs: undefined })).toMatch(/has no rows/);
+  expect(tonightInWords(candidate, { ...figures, oldestMs: null })).toBe(
+    'Tonight: no rows (older than 90 days by at). The window deletes nothing yet.',
+  );
 });

@@ -50,6 +50,18 @@ describe('wrong usage', () => {
       /No retention policy for: a b\.c/,
     ],
     [
+      'one of several names with commas',
+      [
+        'run',
+        'retention-purge',
+        '--only',
+        'event_logs,public.event_lgs',
+        '--force',
+        'Order,event_logs,',
+      ],
+      /No retention policy for: public\.event_lgs, Order \(/,
+    ],
+    [
       'a view',
       ['run', 'view-refresh', '--only', 'public.per_dya'],
       /No refresh policy for: public\.per_dya .*\n.*public\.per_day/,
@@ -139,6 +151,12 @@ describe('wrong usage', () => {
   });
 
   it('finds a table without its schema where SQL finds it', async () => {
+    const both = ['--only', 'event_logs,public."Orders"', '--force', 'EVENT_LOGS, "Orders"'];
+    const { stdout: of } = await nightshift(
+      ['run', 'retention-purge', '--dry-run', ...both, '--json'],
+      env,
+    );
+    expect(JSON.parse(of).report.steps).toHaveLength(2);
     for (const only of ['event_logs', 'EVENT_LOGS', '"Orders"', 'public.event_logs']) {
       const { stdout, code } = await nightshift(
         ['run', 'retention-purge', '--dry-run', '--only', only, '--json'],

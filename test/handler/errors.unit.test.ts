@@ -69,7 +69,7 @@ describe('what may pass', () => {
 
 describe('what is said of a failed call', () => {
   // Whatever Postgres means by a code, a trigger may raise it with a text of its own.
-  it.each(['23505', 'P0001', 'XX000', '42P01', '55000', '40001', '53200', '08006'])(
+  it.each(['23505', 'P0001', 'XX000', '42P01', '55000', '40001', '53100', '08006'])(
     'of %s is only its code, because the message may quote a row',
     (code) => {
       const message = `duplicate key value: Key (email)=(${secret}) already exists`;
@@ -202,6 +202,7 @@ describe('the fix is in the hint', () => {
     ['25006', 405, 'read-only', 'disk space'],
     ['57014', 500, 'statement timeout', 'missing indexes'],
     ['55P03', 500, 'A lock was not to be had', 'The next run tries again'],
+    ['53200', 500, 'no room for more locks', 'raise max_locks_per_transaction'],
     ['40P01', 500, 'A deadlock', 'The next run tries again'],
   ])('of %s with HTTP %i, in a sentence of our own', (code, status, message, hint) => {
     const error = failure(code, status, { message: `Denied to ${secret}` });

@@ -54,7 +54,7 @@ async function askAgain(batch: () => PromiseLike<unknown>): Promise<{ code: stri
       return undefined;
     } catch (thrown) {
       const error = thrown as { code: string };
-      if (error.code !== '55P03') return error;
+      if (error.code !== '55P03' && error.code !== 'NS425') return error;
     }
   }
 }

@@ -57,6 +57,45 @@ describe('the plan', () => {
   });
 });
 
+describe('declaring a policy, and saying what it would do', () => {
+  const callsOf = async (children: number) => {
+    const names = Array.from({ length: children }, (_, n) => `app.child_${n}`);
+    await startAfresh(db.sql);
+    await db.sql.unsafe(`
+      create table app.orders (id integer primary key, deleted_at timestamptz);
+      create index on app.orders (deleted_at);
+      insert into app.orders values (1, now() - interval '40 days');
+      ${names.map((name) => `create table ${name} (order_id integer references app.orders); create index on ${name} (order_id);`).join('\n')}`);
+    return db.sql.begin(async (sql) => {
+      await sql`set local track_functions = 'all'`;
+      // What the session has called in earlier transactions may be counted as well.
+      const callsBy = async (call: () => PromiseLike<unknown>) => {
+        const calls = () => sql<{ name: string; n: number }[]>`
+          select funcname as name, calls::integer as n from pg_stat_xact_user_functions
+          where funcname in ('reference_tree', 'purge_keys')`;
+        const before = new Map((await calls()).map(({ name, n }) => [name, n]));
+        await call();
+        return Object.fromEntries(
+          (await calls()).map(({ name, n }) => [name, n - (before.get(name) ?? 0)]),
+        );
+      };
+      return {
+        declared: await callsBy(
+          () =>
+            sql`select nightshift.add_retention_policy('app.orders', '30 days', with_children => ${names})`,
+        ),
+        planned: await callsBy(() => sql`select nightshift.preview_retention_purge()`),
+      };
+    });
+  };
+
+  it('asks for the keys once a step, however many children are named', async () => {
+    const few = await callsOf(2);
+    expect(few).toMatchObject({ declared: { reference_tree: 1 }, planned: { reference_tree: 1 } });
+    expect(await callsOf(12)).toEqual(few);
+  });
+});
+
 describe('a batch that looks at each row', () => {
   /** How often functions were called for a batch of rows to which so many tables refer. */
   async function callsOfBatch(tables: number, dryRun: boolean, ofIndex = '') {

@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Stop, stoppedByHand } from '../../functions/_shared/stop.ts';
 import { startGateway } from '../../infra/local/gateway.ts';
 import { expireLease, setUpDatabase, startAfresh, type TestDatabase } from '../support/database.ts';
 import { endless } from '../support/deadline.ts';
@@ -267,9 +268,44 @@ describe('locks of other sessions', () => {
     await user`lock table app.items in access exclusive mode`;
     const result = await runPurge(db, {}, { deadline: endless(10_000) });
     await user`rollback`;
-    expect(stepOf(result, items)).toMatchObject({ status: 'failed', error: { code: '55P03' } });
+    expect(stepOf(result, items)).toMatchObject({
+      status: 'failed',
+      error: {
+        code: 'NS425',
+        message: expect.stringMatching(/^app\.items is locked by process \d+$/),
+      },
+    });
     expect(stepOf(result, orders)).toMatchObject({ status: 'succeeded', rowsPurged: 20 });
     expect(result.run.status).toBe('partial');
+  });
+
+  it.each([
+    ['which they are read for', 'app.children', 'share'],
+    ['of children', 'app.children', 'access exclusive'],
+    ['of children, on a partition', 'app.children_0', 'share'],
+    ['that merely refers', 'app.others', 'access exclusive'],
+    ['of its own, on a partition', 'app.orders_1', 'share'],
+  ])('on a table %s are told of with its name: %s in %s mode', async (_, held, mode) => {
+    await db.sql.unsafe(`
+      create table app.orders (id integer primary key, deleted_at timestamptz) partition by list (id);
+      create table app.orders_1 partition of app.orders for values in (1);
+      create table app.children (order_id integer references app.orders) partition by hash (order_id);
+      create table app.children_0 partition of app.children for values with (modulus 1, remainder 0);
+      create index on app.children (order_id);
+      create table app.others (order_id integer references app.orders);
+      insert into app.orders values (1, now() - interval '40 days');
+      select nightshift.add_retention_policy('app.orders', '30 days', with_children => array['app.children']);
+    `);
+    const user = db.connect();
+    await user`begin`;
+    await user.unsafe(`lock table ${held} in ${mode} mode`);
+    const result = await runPurge(db, {}, { deadline: endless(10_000) });
+    const [session] = await user`select pg_backend_pid() as pid`;
+    await user`rollback`;
+    expect(stepOf(result, 'app.orders')).toMatchObject({
+      rowsPurged: 0,
+      error: { code: 'NS425', message: `${held} is locked by process ${session?.pid}` },
+    });
   });
 
   it('on a whole table are waited for again until they are gone', async () => {
@@ -395,6 +431,46 @@ describe('a deadline', () => {
       ),
     });
   });
+
+  it.each([
+    ['the end', Number.POSITIVE_INFINITY],
+    ['Ctrl-C', 2],
+  ])(
+    'or %s: what has gone along with rows of another table since is not counted as left',
+    async (_, stoppedBefore) => {
+      await createTable(db, orders, 30);
+      await createTable(db, items, 30);
+      await db.sql`alter table app.items add order_id integer references app.orders`;
+      await db.sql`create index on app.items (order_id)`;
+      await db.sql`update app.items set order_id = id`;
+      await db.sql`select nightshift.alter_retention_policy('app.orders', with_children => array['app.items'])`;
+      const user = db.connect();
+      await user`begin`;
+      await user`select from app.items where id > 5 for update`;
+      const stop = new Stop();
+      let ofOrders = 0;
+      const result = await runPurge(
+        db,
+        {},
+        {
+          stop,
+          batchRows: 10,
+          beforeBatch: async (_, relation) => {
+            if (relation === orders && ++ofOrders === 1) await user`rollback`;
+            if (ofOrders === stoppedBefore) stop.raise(stoppedByHand('Ctrl-C'));
+          },
+        },
+      );
+      const [row] = await db.sql`select count(*)::integer as left from app.items`;
+      expect(row?.left).toBeLessThan(25);
+      expect(stepOf(result, items)).toMatchObject({
+        dueRows: 30,
+        rowsPurged: 5,
+        rowsLeft: row?.left,
+        rowsLeftExact: true,
+      });
+    },
+  );
 
   it('too near for one batch makes the run failed, so that it does not call itself for ever', async () => {
     await createTable(db, items, 20);

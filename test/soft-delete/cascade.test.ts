@@ -58,6 +58,25 @@ describe('a deletion that goes on', () => {
     });
   });
 
+  it('finds each key by the name that is offered, however its table and columns are called', async () => {
+    await db.sql.unsafe(`
+      create table app."line(s), ""old""" (
+        id integer primary key, "a(b)" integer references app.projects, "c,d" integer references app.projects, "e  , f" integer references app.projects,
+        "g)" integer references app.projects, """" integer references app.projects, "x) or (true" integer references app.projects);
+      select nightshift.enable_soft_delete('app."line(s), ""old"""');
+    `);
+    const declare = (cascade: string[]) =>
+      db.sql`select nightshift.enable_soft_delete('app.projects', cascade => ${cascade})`;
+    const { hint } = await declare(['app."line(s), ""old"""']).catch((error) => error);
+    const offered = Array.from(hint.matchAll(/'([^']+)'/g), ([, name]) => name as string);
+    expect(offered).toHaveLength(6);
+    await declare(offered);
+    await declare(['app."line(s), ""old"""( "c,d" )', ' app . "line(s), ""old""" ("""")']);
+    expect(
+      await db.sql`select constraint_name from nightshift.soft_delete_cascades where relation = 'app.projects'::regclass`,
+    ).toHaveLength(2);
+  });
+
   it('comes back page by page, whatever the size of a page', async () => {
     const { operation } = await call(`soft_delete('app.projects', '[1, 2, 3]')`);
     let after = 'null';

@@ -123,6 +123,36 @@ describe('a table that is enabled', () => {
     ).rejects.toMatchObject({ code: '44000' });
   });
 
+  it('knows columns by their names in quotes, whatever these have in them', async () => {
+    await db.sql.unsafe(`
+      create table app."price (list), old" (id integer primary key, "a, b" integer unique, "c(d)" integer, "it's ""f""" integer)`);
+    const relation = `'app."price (list), old"'`;
+    const lists = ['"a, b"', '"c(d)","a, b"', '"it\'s ""f""" , "c(d)"'];
+    const listed = lists.map((list) => `'${list.replaceAll("'", "''")}'`);
+    await call(
+      `enable_soft_delete(${relation}, marker_column => 'gone (at)', unique_among_active => array[${listed}], active_indexes => array[${listed}])`,
+    );
+    expect(
+      await call(`enable_soft_delete(${relation}, unique_among_active => array[${listed}])`),
+    ).toMatchObject({ done: [], toDo: [] });
+    for (const list of listed) {
+      expect(
+        await call(
+          `put_active(${relation}, '{"id": 1, "a, b": 1, "c(d)": 2, "it''s \\"f\\"": 3}', ${list})`,
+        ),
+      ).toMatchObject({ key: 1 });
+    }
+    await call(`disable_soft_delete(${relation})`);
+    const indexes = await db.sql`
+      select array(select a.attname::text from unnest(i.indkey) k join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k order by 1) as columns
+      from pg_index i where i.indrelid = 'app."price (list), old"'::regclass and not i.indisprimary and i.indpred is null order by 1`;
+    expect(indexes.map(({ columns }) => columns)).toEqual([
+      ['a, b'],
+      ['a, b', 'c(d)'],
+      ['c(d)', 'it\'s "f"'],
+    ]);
+  });
+
   it('adopts a flag and a time without zone, in mixed case and quotes, in a partitioned table', async () => {
     await db.sql.unsafe(`
       create table app."Odd ""Product""" (

@@ -329,9 +329,9 @@ export function failing(): Status {
   );
   const [error] = [
     {
-      code: '55P03',
-      message: 'A lock was not to be had in time',
-      hint: 'Another session holds the table, for a migration perhaps. The next run tries again.',
+      code: 'NS425',
+      message: 'app.events is locked by process 4711',
+      hint: 'A migration perhaps. The next run tries again; where it stays locked, wait until that ends, or end it with pg_terminate_backend or rollback prepared.',
     },
   ];
   return snapshot({

@@ -13,6 +13,7 @@ declare
   entry text;
   named oid[];
   found_keys oid[];
+  keys nightshift.purge_key[];
 begin
   -- Children first: the other two may name what refers to them.
   for given in
@@ -28,8 +29,9 @@ begin
     while cardinality(entries) > 0 loop
       left_over := '{}';
       found_keys := '{}';
+      keys := coalesce(keys, array(select k from nightshift.purge_keys(array[policy::oid]) k));
       foreach entry in array entries loop
-        named := nightshift.find_keys(policy, entry);
+        named := nightshift.find_keys(policy, entry, keys);
         if cardinality(named) = 0 then
           left_over := left_over || entry;
         else
@@ -37,6 +39,10 @@ begin
         end if;
       end loop;
       perform nightshift.add_key(policy, k, given.role) from unnest(found_keys) k;
+      if given.role = 'child' then
+        -- They lead to others; what is released or kept does not.
+        keys := null;
+      end if;
       if cardinality(left_over) = cardinality(entries) then
         perform nightshift.refuse_key(policy, left_over[1]);
       end if;

@@ -16,8 +16,11 @@ exception
   -- Whether it can be counted is no condition for declaring a policy.
   when sqlstate 'NS404' or sqlstate 'NS422' or insufficient_privilege or lock_not_available then
     return '[]';
+  when out_of_memory then
+    perform nightshift.require_room_for_locks(policy.relation);
+    raise;
 end;
 $$;
 
 comment on function nightshift.describe_holders is
-  'The tables that would hold due rows of a policy, of which it says nothing and which have none themselves: table, key, rows (an estimate unless rowsExact; null where it cannot be known quickly), and the call that settles it.';
+  'The tables that would hold due rows of a policy, of which it says nothing and which have none themselves: table, key, rows (an estimate unless rowsExact; null where it cannot be known quickly), and the call that settles it. Errors: see require_room_for_locks.';

@@ -1,4 +1,4 @@
-create or replace function nightshift.find_keys(policy regclass, entry text)
+create or replace function nightshift.find_keys(policy regclass, entry text, keys nightshift.purge_key[] default null)
 returns oid[]
 language plpgsql
 stable
@@ -9,13 +9,7 @@ declare
   columns text;
   fitting oid[];
 begin
-  -- As a hint has it: what stands in quotes may look like SQL itself.
-  fitting := array(
-    select k.key from nightshift.purge_keys(array[policy::oid]) k where nightshift.key_in_words(k.key) = entry order by k.key
-  );
-  if cardinality(fitting) > 0 then
-    return fitting;
-  end if;
+  keys := coalesce(keys, array(select k from nightshift.purge_keys(array[policy::oid]) k));
   select e.named, e.columns into named, columns from nightshift.read_key_entry(entry) e;
   if named is null then
     raise exception using
@@ -24,7 +18,7 @@ begin
       detail = coalesce(
         (
           select format('What refers to rows of the policy of %s: %s.', find_keys.policy, string_agg(distinct nightshift.key_in_words(k.key), ', '))
-          from nightshift.purge_keys(array[find_keys.policy::oid]) k
+          from unnest(keys) k
           having count(*) > 0
         ),
         format('Nothing refers to rows of the policy of %s.', policy)
@@ -33,7 +27,7 @@ begin
   end if;
   fitting := array(
     select k.key
-    from nightshift.purge_keys(array[policy::oid]) k
+    from unnest(keys) k
     where k.referencing = named
       and case
         when columns is null then k.referenced::oid not in (select nightshift.related_tables(named))
@@ -55,4 +49,4 @@ end;
 $$;
 
 comment on function nightshift.find_keys is
-  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children: none where there is none, several only where they have the same columns. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';
+  'The foreign key that an entry of with_children, release or keep names, among those that refer to rows of the policy or of its children: none where there is none, several only where they have the same columns. keys: what purge_keys says of the policy, where that is known already. A table that refers to itself means that only where its columns are given. Errors: NS404 no such table, NS422 several keys.';

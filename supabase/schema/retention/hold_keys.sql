@@ -98,7 +98,12 @@ begin
           select t.name, 'row exclusive' as mode from unnest(locked) t(name) union all select t.name, 'access share' from unnest(looked_at) t(name)
         loop
           perform set_config('lock_timeout', nightshift.rest_of_patience(patience, started), true);
-          execute format('lock table %s in %s mode', target.name, target.mode);
+          begin
+            execute format('lock table %s in %s mode', target.name, target.mode);
+          exception
+            when lock_not_available then
+              perform nightshift.raise_locked(array[relations[array_position(names, regexp_replace(target.name, '^only ', ''))]]);
+          end;
         end loop;
         perform set_config('lock_timeout', patience, true);
     end;
@@ -109,4 +114,4 @@ end;
 $$;
 
 comment on function nightshift.hold_keys is
-  'The foreign keys of policies (purge_keys), with the tables at both ends kept as they are, and under their names, until the end of the transaction; at once where they are those of before, which are held already. locking: as for a batch that deletes, which waits for no other table then. Errors: NS404 (see trusted_name).';
+  'The foreign keys of policies (purge_keys), with the tables at both ends kept as they are, and under their names, until the end of the transaction; at once where they are those of before, which are held already. locking: as for a batch that deletes, which waits for no other table then. Errors: NS404 (see trusted_name), NS425 another session has locked one of the tables.';

@@ -12,8 +12,11 @@ begin
     name := relation::text;
     execute format('lock table only %s in row exclusive mode', name);
   end loop;
+exception
+  when lock_not_available then
+    perform nightshift.raise_locked(array[relation::oid]);
 end;
 $$;
 
 comment on function nightshift.hold_table is
-  'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked.';
+  'Keeps the definition of a table as it is until the end of the transaction, when rows of it are to be locked. Errors: NS425 another session has locked it.';

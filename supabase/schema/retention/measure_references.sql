@@ -23,6 +23,8 @@ declare
   -- Rows with very many children are not counted to the end.
   max_found constant integer := 20000;
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0);
+  -- Asked for once, however often it is walked through.
+  found_references constant nightshift.reference[] := array(select row(t.*)::nightshift.reference from nightshift.reference_tree(policy.relation) t);
   relations oid[];
   tids tid[];
   sampled integer;
@@ -59,6 +61,8 @@ declare
   -- Keys whose rows may go along with what they hold, unless something else keeps that.
   along oid[] := '{}';
   may_go_along boolean;
+  -- Of tables that hold rows and have a policy, those whose own rows others may need.
+  referred_to oid[];
   may_stay boolean;
   is_sample boolean;
   all_seen boolean;
@@ -71,8 +75,16 @@ begin
     due_rows := sampled;
   end if;
   going := due_rows;
+  if sampled > 0 then
+    referred_to := array(
+      select distinct r.relation
+      from nightshift.referencing_keys(array(
+        select distinct f.referencing::oid from unnest(found_references) f where f.own_policy and f.role in ('hold', 'keep')
+      )) r
+    );
+  end if;
 
-  for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+  for tree in select f.* from unnest(found_references) f loop
     if tree.role = 'child' then
       led_to := led_to || tree.referencing::oid;
     end if;
@@ -118,7 +130,7 @@ begin
     end if;
   end loop;
 
-  for tree in select t.* from nightshift.reference_tree(policy.relation) t loop
+  for tree in select f.* from unnest(found_references) f loop
     if tree.role in ('hold', 'keep') and tree.referencing::oid = any(children) then
       along := along || tree.key;
     end if;
@@ -132,7 +144,7 @@ begin
   -- Who holds rows comes first: children go only with rows that nobody holds.
   for tree in
     select t.*, t.role in ('hold', 'keep') as is_hold
-    from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
+    from unnest(found_references) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
     order by t.role in ('hold', 'keep') desc, t.place
   loop
     walk := walks ->> tree.key::text;
@@ -141,7 +153,7 @@ begin
     is_part := sampled > 0 and tree.key = any(in_part);
     -- A row that is due itself stays where another needs it, and holds then after all.
     may_stay := sampled > 0 and tree.is_hold and tree.own_policy
-      and exists (select from nightshift.referencing_keys(array[tree.referencing::oid]));
+      and tree.referencing::oid = any(referred_to);
     seen := 0;
     if is_whole then
       execute walk into numbers, found_rows, is_whole, last_number
@@ -194,8 +206,8 @@ begin
         'createIndex', case when not t.indexed then nightshift.index_for_key(t.key) end,
         'fix', case when t.role = 'hold' then nightshift.settle_key(policy.relation, t.key) end
       ) || (keys -> t.key::text) order by t.place)
-      from nightshift.reference_tree(policy.relation) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
-      left join nightshift.reference_tree(policy.relation) u on u.key = t.under
+      from unnest(found_references) with ordinality t(key, under, role, own_policy, name, referenced, referencing, indexed, place)
+      left join unnest(found_references) u on u.key = t.under
     ), '[]')
   );
 end;

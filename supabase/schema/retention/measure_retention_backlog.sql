@@ -18,6 +18,11 @@ declare
 begin
   return nightshift.measure_for_run(run, relation);
 exception
+  when lock_not_available then
+    perform nightshift.raise_locked(
+      nightshift.find_relation(relation)::oid
+      || array(select k.referencing::oid from nightshift.purge_keys(array[nightshift.find_relation(relation)::oid]) k)
+    );
   when serialization_failure then
     get stacked diagnostics context = pg_exception_context;
     perform nightshift.raise_conflict(context);

@@ -3,13 +3,12 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  -- As in public.messages(sender_id): the columns of one key of several. What stands in quotes may look like SQL itself.
+  parts constant text[] := regexp_match(entry, '^((?:[^"(]|"(?:[^"]|"")*")+)\((.*)\)\s*$');
 begin
-  named := nightshift.find_relation(entry);
-  if named is null then
-    -- As in public.messages(sender_id): the columns of one key of several.
-    named := nightshift.find_relation(substring(entry from '^(.*)\(.*\)\s*$'));
-    columns := btrim(regexp_replace(substring(entry from '\(([^()]*)\)\s*$'), '\s*,\s*', ', ', 'g'));
-  end if;
+  named := nightshift.find_relation(coalesce(parts[1], entry));
+  columns := array_to_string(nightshift.listed_names(parts[2]), ', ');
 end;
 $$;
 

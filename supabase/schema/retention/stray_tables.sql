@@ -4,13 +4,15 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  keys constant nightshift.purge_key[] := array(select k from nightshift.purge_keys(array[stray_tables.policy::oid]) k);
 begin
   return array(
     select distinct k.referencing
     from nightshift.retention_keys k
     where k.policy = stray_tables.policy
       and not exists (
-        select from nightshift.purge_keys(array[stray_tables.policy::oid]) p
+        select from unnest(keys) p
         where p.referencing = k.referencing and p.role = k.role
       )
     order by k.referencing

@@ -162,5 +162,17 @@ exception
 end;
 $$;
 
+do $$
+begin
+  create type nightshift.reference as (
+    key oid, under oid, role text, own_policy boolean, name text, referenced regclass, referencing regclass, indexed boolean
+  );
+exception
+  when duplicate_object then null;
+end;
+$$;
+
+comment on type nightshift.reference is 'What reference_tree says of one foreign key.';
+
 comment on type nightshift.purge_key is
   'A foreign key that refers to rows which go by a policy, and what the policy says of it: child, release, keep, or hold where it says nothing. related: what nightshift.related_tables has of the table referred to.';

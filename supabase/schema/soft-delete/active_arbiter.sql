@@ -24,7 +24,7 @@ begin
   where i.indrelid = relation and i.indisunique and i.indisvalid and i.indimmediate and i.indexprs is null
     and (i.indpred is null or nightshift.is_active_condition(settings, pg_get_expr(i.indpred, i.indrelid)))
     and array(select quote_ident(n) from unnest(u.columns) n order by 1)
-      = array(select n from regexp_split_to_table(named, ', ') n order by 1)
+      = array(select n from unnest(nightshift.listed_names(named)) n order by 1)
   order by i.indpred is null
   limit 1;
   if not found then

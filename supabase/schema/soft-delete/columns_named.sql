@@ -5,7 +5,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  parts constant text[] := regexp_split_to_array(btrim(names), '\s*,\s*');
+  parts constant text[] := nightshift.listed_names(names);
   columns text[] := array(
     select quote_ident(a.attname)
     from unnest(parts) with ordinality p(name, position)

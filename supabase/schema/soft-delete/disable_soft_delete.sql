@@ -66,7 +66,7 @@ begin
     select format('create unique index on %s%s;', source, substring(pg_get_indexdef(i.indexrelid) from ' USING btree( .*) WHERE '))
     from pg_catalog.pg_index i
     where i.indrelid = relation and i.indisunique and i.indisvalid and i.indexprs is null
-      and regexp_replace(pg_get_expr(i.indpred, i.indrelid), '[()]', '', 'g') = format('%I IS NULL', settings.marker_column)
+      and pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NULL)', settings.marker_column)
       and settings.marker_column = any(settings.added_columns)
       and (not any_deleted or deleted_rows = 'restore')
     union all

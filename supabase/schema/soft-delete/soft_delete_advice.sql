@@ -30,7 +30,7 @@ as $$
       )
       and not exists (
         select from unnest(unique_among_active) u
-        where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)
+        where array(select c from unnest(nightshift.listed_names(nightshift.columns_named(settings.relation, u))) c order by 1)
           = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
       )
     union all

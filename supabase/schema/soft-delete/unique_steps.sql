@@ -37,7 +37,7 @@ begin
       from pg_catalog.pg_index i
       left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype in ('u', 'p')
       where i.indrelid = relation and i.indisunique and i.indexprs is null and i.indisvalid
-        and array(select c from regexp_split_to_table(columns, ', ') c order by 1)
+        and array(select c from unnest(nightshift.listed_names(columns)) c order by 1)
           = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
     loop
       if index.predicate is null then

@@ -1977,10 +1977,12 @@ comment on function nightshift.untrusted_in_condition is
 
 create or replace function nightshift.application_owners()
 returns setof oid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select r.oid
   from pg_catalog.pg_namespace n
   cross join pg_catalog.pg_roles r
@@ -1988,6 +1990,7 @@ as $$
     and pg_has_role(n.nspowner, r.oid, 'usage')
     -- On older projects postgres is a member of these.
     and (r.oid = n.nspowner or r.rolname not like 'supabase\_%');
+end;
 $$;
 
 comment on function nightshift.application_owners is
@@ -1997,10 +2000,12 @@ comment on function nightshift.application_owners is
 
 create or replace function nightshift.application_tables()
 returns setof oid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select c.oid
   from pg_catalog.pg_class c
   where c.relkind in ('r', 'p', 'm', 't') and c.relpersistence <> 't'
@@ -2012,6 +2017,7 @@ as $$
     and (c.relispartition or c.oid not in (
       select r.partition from nightshift.retired_partitions r where r.status = 'detached'
     ));
+end;
 $$;
 
 comment on function nightshift.application_tables is
@@ -2027,7 +2033,7 @@ as $$
 declare
   health_check nightshift.health_checks;
   document jsonb;
-  documents jsonb := '[]';
+  documents jsonb[] := '{}';
   not_run text[] := '{}';
   stopped boolean := false;
 begin
@@ -2044,13 +2050,13 @@ begin
     end if;
     document := nightshift.run_health_check(health_check, as_of);
     stopped := coalesce((document ->> 'stopped')::boolean, false);
-    documents := documents || jsonb_build_array(document - 'stopped');
+    documents := documents || (document - 'stopped');
   end loop;
 
   return jsonb_build_object(
     'at', as_of,
     'serverVersion', current_setting('server_version'),
-    'checks', documents,
+    'checks', to_jsonb(documents),
     'notRun', to_jsonb(not_run)
   );
 end;
@@ -2142,25 +2148,29 @@ comment on function nightshift.declare_health_check is
 
 create or replace function nightshift.describe_health_check(health_check nightshift.health_checks)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'name', health_check.name,
-    'title', health_check.title,
-    'healthy', health_check.healthy,
-    'why', health_check.why,
-    'unit', health_check.unit,
-    'worse', health_check.worse,
-    'quick', health_check.quick,
-    'info', nightshift.json_number(case when t.id is null then health_check.info else t.info end),
-    'warning', nightshift.json_number(case when t.id is null then health_check.warning else t.warning end),
-    'critical', nightshift.json_number(case when t.id is null then health_check.critical else t.critical end),
-    'off', t.id is not null and coalesce(t.info, t.warning, t.critical) is null
-  )
-  from (values (1)) one
-  left join nightshift.health_thresholds t on t.check_name = health_check.name and t.subject is null;
+begin
+  return (
+    select jsonb_build_object(
+      'name', health_check.name,
+      'title', health_check.title,
+      'healthy', health_check.healthy,
+      'why', health_check.why,
+      'unit', health_check.unit,
+      'worse', health_check.worse,
+      'quick', health_check.quick,
+      'info', nightshift.json_number(case when t.id is null then health_check.info else t.info end),
+      'warning', nightshift.json_number(case when t.id is null then health_check.warning else t.warning end),
+      'critical', nightshift.json_number(case when t.id is null then health_check.critical else t.critical end),
+      'off', t.id is not null and coalesce(t.info, t.warning, t.critical) is null
+    )
+    from (values (1)) one
+    left join nightshift.health_thresholds t on t.check_name = health_check.name and t.subject is null
+  );
+end;
 $$;
 
 comment on function nightshift.describe_health_check is
@@ -2209,12 +2219,16 @@ comment on function nightshift.describe_leftovers is
 
 create or replace function nightshift.describe_needs(step jsonb)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('%s (%s)', k.key, k.value), ', ' order by k.value::bigint desc, k.key)
-  from jsonb_each_text(describe_needs.step -> 'blockedBy') k;
+begin
+  return (
+    select string_agg(format('%s (%s)', k.key, k.value), ', ' order by k.value::bigint desc, k.key)
+    from jsonb_each_text(describe_needs.step -> 'blockedBy') k
+  );
+end;
 $$;
 
 comment on function nightshift.describe_needs is 'The foreign keys that kept rows from a purge, and how many each.';
@@ -2312,16 +2326,20 @@ comment on function nightshift.fix_of_stale_view is 'SQL that refreshes a view o
 
 create or replace function nightshift.fix_of_step(step jsonb)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- What is no SQL is said as a comment.
-  select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || f.fix end
-  from (
-    select coalesce(fix_of_step.step #>> '{error,hint}', fix_of_step.step #>> '{fixes,0,fix}') as fix
-  ) f
-  where f.fix is not null;
+begin
+  return (
+    -- What is no SQL is said as a comment.
+    select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || f.fix end
+    from (
+      select coalesce(fix_of_step.step #>> '{error,hint}', fix_of_step.step #>> '{fixes,0,fix}') as fix
+    ) f
+    where f.fix is not null
+  );
+end;
 $$;
 
 comment on function nightshift.fix_of_step is
@@ -2372,15 +2390,19 @@ comment on function nightshift.health_level is 'The worst level whose threshold 
 
 create or replace function nightshift.index_definition(index oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select substr(pg_get_indexdef(x.indexrelid), 1 + length(format('CREATE %sINDEX %I ON %s%s',
-    case when x.indisunique then 'UNIQUE ' end, c.relname, case when c.relkind = 'I' then 'ONLY ' end, x.indrelid::regclass)))
-  from pg_catalog.pg_index x
-  join pg_catalog.pg_class c on c.oid = x.indexrelid
-  where x.indexrelid = index_definition.index;
+begin
+  return (
+    select substr(pg_get_indexdef(x.indexrelid), 1 + length(format('CREATE %sINDEX %I ON %s%s',
+      case when x.indisunique then 'UNIQUE ' end, c.relname, case when c.relkind = 'I' then 'ONLY ' end, x.indrelid::regclass)))
+    from pg_catalog.pg_index x
+    join pg_catalog.pg_class c on c.oid = x.indexrelid
+    where x.indexrelid = index_definition.index
+  );
+end;
 $$;
 
 comment on function nightshift.index_definition is
@@ -2388,16 +2410,77 @@ comment on function nightshift.index_definition is
 
 -- supabase/schema/health/json_number.sql
 
+-- plpgsql for the same reason as health_level.
+
 create or replace function nightshift.json_number(value numeric)
 returns numeric
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case when value not in ('NaN', 'Infinity', '-Infinity') then value end;
+begin
+  return case when value not in ('NaN', 'Infinity', '-Infinity') then value end;
+end;
 $$;
 
 comment on function nightshift.json_number is 'The number, or null where JSON has none: one that is infinite, or not a number.';
+
+-- supabase/schema/health/judge_health.sql
+
+-- Which level each value has, and the worst first.
+-- Why: apart from run_health_check, whose query differs with each check: what is the same for all of them is planned once.
+
+create or replace function nightshift.judge_health(health_check nightshift.health_checks, measures nightshift.health_measure[])
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return (
+    with judged as (
+      select m.subject, m.value, m.detail, m.fix, m.problem, t.*,
+        case when m.problem is not null then 'unknown'
+          else nightshift.health_level(m.value, health_check.worse, t.info, t.warning, t.critical) end as level
+      from unnest(measures) m
+      left join nightshift.health_thresholds s on s.check_name = health_check.name and s.subject = m.subject
+      left join nightshift.health_thresholds w on w.check_name = health_check.name and w.subject is null
+      cross join lateral (
+        select
+          case when s.check_name is not null then s.info when w.check_name is not null then w.info
+            when own.set then m.info else health_check.info end as info,
+          case when s.check_name is not null then s.warning when w.check_name is not null then w.warning
+            when own.set then m.warning else health_check.warning end as warning,
+          case when s.check_name is not null then s.critical when w.check_name is not null then w.critical
+            when own.set then m.critical else health_check.critical end as critical
+        from (select coalesce(m.info, m.warning, m.critical) is not null as set) own
+      ) t
+    ),
+    ranked as (
+      select j.*,
+        row_number() over (order by nightshift.level_rank(j.level) desc,
+          case health_check.worse when 'lower' then -j.value else j.value end desc nulls last, j.subject) as place
+      from judged j
+    )
+    select jsonb_build_object(
+      'measured', count(*),
+      'level', coalesce((select r.level from ranked r where r.place = 1), 'ok'),
+      'value', (select nightshift.json_number(r.value) from ranked r where r.place = 1),
+      'subject', (select r.subject from ranked r where r.place = 1),
+      'findingsTotal', count(*) filter (where level <> 'ok'),
+      'findings', coalesce(jsonb_agg(jsonb_build_object(
+        'subject', subject, 'level', level, 'value', nightshift.json_number(value), 'detail', coalesce(problem, detail), 'fix', fix,
+        'info', nightshift.json_number(info), 'warning', nightshift.json_number(warning), 'critical', nightshift.json_number(critical)
+      ) order by place) filter (where level <> 'ok' and place <= 20), '[]')
+    )
+    from ranked
+  );
+end;
+$$;
+
+comment on function nightshift.judge_health is
+  'What a check found, of what it measured: measured (how many subjects), level, value and subject (of the worst), findings (at most 20, worst first: subject, level, value, detail, fix, thresholds), findingsTotal.';
 
 -- supabase/schema/health/last_health_levels.sql
 
@@ -2602,14 +2685,18 @@ comment on function nightshift.oldest_due is
 
 create or replace function nightshift.only_kept(step jsonb)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    not only_kept.step ? 'error' and (only_kept.step ->> 'rowsLeft')::bigint = 0 and (only_kept.step ->> 'rowsKept')::bigint > 0,
-    false
+begin
+  return (
+    select coalesce(
+      not only_kept.step ? 'error' and (only_kept.step ->> 'rowsLeft')::bigint = 0 and (only_kept.step ->> 'rowsKept')::bigint > 0,
+      false
+    )
   );
+end;
 $$;
 
 comment on function nightshift.only_kept is
@@ -2619,16 +2706,20 @@ comment on function nightshift.only_kept is
 
 create or replace function nightshift.only_needed(step jsonb)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    not only_needed.step ? 'error'
-      and (only_needed.step ->> 'rowsLeft')::bigint > 0
-      and (only_needed.step ->> 'rowsLeft')::bigint = (only_needed.step ->> 'rowsBlocked')::bigint,
-    false
+begin
+  return (
+    select coalesce(
+      not only_needed.step ? 'error'
+        and (only_needed.step ->> 'rowsLeft')::bigint > 0
+        and (only_needed.step ->> 'rowsLeft')::bigint = (only_needed.step ->> 'rowsBlocked')::bigint,
+      false
+    )
   );
+end;
 $$;
 
 comment on function nightshift.only_needed is
@@ -2638,12 +2729,14 @@ comment on function nightshift.only_needed is
 
 create or replace function nightshift.partitions_without_policy()
 returns table (parent oid, newest oid, ends_at timestamp, days numeric, has_default boolean, is_switched_off boolean)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set datestyle = 'ISO'
 as $$
+begin
+  return query
   select distinct on (t.partrelid)
     t.partrelid, c.oid, e.ends_at,
     -- Before version 17 Postgres subtracts nothing from infinity.
@@ -2676,6 +2769,7 @@ as $$
       where f.relid <> t.partrelid and (nightshift.partition_key(f.relid)).column_name = a.attname
     )
   order by t.partrelid, e.ends_at desc;
+end;
 $$;
 
 comment on function nightshift.partitions_without_policy is
@@ -2685,10 +2779,12 @@ comment on function nightshift.partitions_without_policy is
 
 create or replace function nightshift.parts_of_invalid_indexes()
 returns setof oid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select y.indexrelid
   from pg_catalog.pg_index x
   join pg_catalog.pg_class c on c.oid = x.indexrelid and c.relkind = 'I'
@@ -2696,6 +2792,7 @@ as $$
   join pg_catalog.pg_index y on y.indrelid = t.relid and y.indexrelid <> x.indexrelid
   where not x.indisvalid and y.indisunique = x.indisunique
     and nightshift.index_definition(y.indexrelid) = nightshift.index_definition(x.indexrelid);
+end;
 $$;
 
 comment on function nightshift.parts_of_invalid_indexes is
@@ -2705,10 +2802,12 @@ comment on function nightshift.parts_of_invalid_indexes is
 
 create or replace function nightshift.purge_steps(as_of timestamptz, scheduled boolean, max_runs integer)
 returns table (relation text, place bigint, started_at timestamptz, step jsonb)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select s.step ->> 'relation', row_number() over (partition by s.step ->> 'relation' order by r.started_at desc),
     r.started_at, s.step
   from (
@@ -2723,6 +2822,7 @@ as $$
   ) r
   -- Of a table that could not even be counted the report knows nothing.
   cross join lateral jsonb_path_query(r.report, '$.steps[*] ? (!(exists (@.error) && @.dueRows == 0))') s(step);
+end;
 $$;
 
 comment on function nightshift.purge_steps is
@@ -2732,21 +2832,25 @@ comment on function nightshift.purge_steps is
 
 create or replace function nightshift.read_as_caller(relation oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(distinct u.name, ', ')
-  from pg_catalog.pg_depend d
-  left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
-  left join pg_catalog.pg_class v on v.oid = w.ev_class and v.relkind = 'v' and exists (
-    select 1 from pg_options_to_table(v.reloptions) o where o.option_name = 'security_invoker' and o.option_value::boolean
-  )
-  cross join lateral (
-    select case when v.oid is not null then format('view %s', v.oid::regclass)
-      when d.classid = 'pg_catalog.pg_policy'::regclass then pg_describe_object(d.classid, d.objid, 0) end
-  ) u(name)
-  where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = read_as_caller.relation;
+begin
+  return (
+    select string_agg(distinct u.name, ', ')
+    from pg_catalog.pg_depend d
+    left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
+    left join pg_catalog.pg_class v on v.oid = w.ev_class and v.relkind = 'v' and exists (
+      select 1 from pg_options_to_table(v.reloptions) o where o.option_name = 'security_invoker' and o.option_value::boolean
+    )
+    cross join lateral (
+      select case when v.oid is not null then format('view %s', v.oid::regclass)
+        when d.classid = 'pg_catalog.pg_policy'::regclass then pg_describe_object(d.classid, d.objid, 0) end
+    ) u(name)
+    where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = read_as_caller.relation
+  );
+end;
 $$;
 
 comment on function nightshift.read_as_caller is
@@ -2758,10 +2862,12 @@ comment on function nightshift.read_as_caller is
 
 create or replace function nightshift.redundant_indexes()
 returns table (index oid, other oid, relation oid, same_keys boolean, key oid)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with alike as materialized (
     select a.indexrelid as index, b.indexrelid as other
     from pg_catalog.pg_index a
@@ -2843,6 +2949,7 @@ as $$
   order by r.index,
     -- One that stays itself.
     r.other in (select e.index from redundant e), r.other_keys desc, r.other_kept desc, r.other_key is null, r.other;
+end;
 $$;
 
 comment on function nightshift.redundant_indexes is
@@ -2980,11 +3087,15 @@ comment on function nightshift.require_statistics is
 
 create or replace function nightshift.run_by_hand(policies regclass)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('-- npm run nightshift -- run %s', j.name) from nightshift.jobs j where j.policies = run_by_hand.policies;
+begin
+  return (
+    select format('-- npm run nightshift -- run %s', j.name) from nightshift.jobs j where j.policies = run_by_hand.policies
+  );
+end;
 $$;
 
 comment on function nightshift.run_by_hand is 'How to run by hand the job that goes by a table of policies.';
@@ -2992,7 +3103,7 @@ comment on function nightshift.run_by_hand is 'How to run by hand the job that g
 -- supabase/schema/health/run_health_check.sql
 
 -- Health checks: what each looks at, from where on that is worth a word, and who thinks otherwise.
--- Why: a check is one function and one row, declared together in a file of its own; how a value becomes a level is decided here, once.
+-- Why: a check is one function and one row, declared together in a file of its own; how a value becomes a level is decided in one place, judge_health.
 
 create or replace function nightshift.run_health_check(health_check nightshift.health_checks, as_of timestamptz)
 returns jsonb
@@ -3001,53 +3112,13 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   started timestamptz := clock_timestamp();
+  measures nightshift.health_measure[];
   found_out jsonb;
   failure text;
   remedy text;
 begin
-  execute format(
-    $query$
-    with judged as (
-      select m.subject, m.value, m.detail, m.fix, m.problem, t.*,
-        case when m.problem is not null then 'unknown'
-          else nightshift.health_level(m.value, $2, t.info, t.warning, t.critical) end as level
-      from nightshift.%I($1) m
-      left join nightshift.health_thresholds s on s.check_name = $3 and s.subject = m.subject
-      left join nightshift.health_thresholds w on w.check_name = $3 and w.subject is null
-      cross join lateral (
-        select
-          case when s.check_name is not null then s.info when w.check_name is not null then w.info
-            when own.set then m.info else $4 end as info,
-          case when s.check_name is not null then s.warning when w.check_name is not null then w.warning
-            when own.set then m.warning else $5 end as warning,
-          case when s.check_name is not null then s.critical when w.check_name is not null then w.critical
-            when own.set then m.critical else $6 end as critical
-        from (select coalesce(m.info, m.warning, m.critical) is not null as set) own
-      ) t
-    ),
-    ranked as (
-      select j.*, nightshift.level_rank(j.level) as rank,
-        row_number() over (order by nightshift.level_rank(j.level) desc,
-          case $2 when 'lower' then -j.value else j.value end desc nulls last, j.subject) as place
-      from judged j
-    )
-    select jsonb_build_object(
-      'measured', count(*),
-      'level', coalesce((select r.level from ranked r where r.place = 1), 'ok'),
-      'value', (select nightshift.json_number(r.value) from ranked r where r.place = 1),
-      'subject', (select r.subject from ranked r where r.place = 1),
-      'findingsTotal', count(*) filter (where level <> 'ok'),
-      'findings', coalesce(jsonb_agg(jsonb_build_object(
-        'subject', subject, 'level', level, 'value', nightshift.json_number(value), 'detail', coalesce(problem, detail), 'fix', fix,
-        'info', nightshift.json_number(info), 'warning', nightshift.json_number(warning), 'critical', nightshift.json_number(critical)
-      ) order by place) filter (where level <> 'ok' and place <= 20), '[]')
-    )
-    from ranked
-    $query$,
-    'health_' || health_check.name
-  )
-  into found_out
-  using as_of, health_check.worse, health_check.name, health_check.info, health_check.warning, health_check.critical;
+  execute format('select array_agg(m) from nightshift.%I($1) m', 'health_' || health_check.name) into measures using as_of;
+  found_out := nightshift.judge_health(health_check, measures);
 
   -- Locks last as long as the transaction does, and a migration would wait behind them; undone, a check keeps none.
   raise exception using errcode = 'NS200';
@@ -3077,7 +3148,7 @@ end;
 $$;
 
 comment on function nightshift.run_health_check is
-  'The JSON document of one check: what it is (describe_health_check), measured (how many subjects), level, value and subject (of the worst), findings (at most 20, worst first: subject, level, value, detail, fix, thresholds), findingsTotal, durationMs. A check that cannot run has the level unknown and says why; stopped says that time ran out.';
+  'The JSON document of one check: what it is (describe_health_check), what it found (judge_health), durationMs. A check that cannot run has the level unknown and says why; stopped says that time ran out.';
 
 -- supabase/schema/health/set_health_threshold.sql
 
@@ -3177,10 +3248,12 @@ comment on function nightshift.set_health_threshold is
 
 create or replace function nightshift.soft_delete_policies()
 returns setof nightshift.retention_policies
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select p.*
   from nightshift.retention_policies p
   join pg_catalog.pg_attribute a on a.attrelid = p.relation and a.attname = p.marker_column and a.attnum > 0
@@ -3193,6 +3266,7 @@ as $$
         -- What every row must have says "not deleted" by a time that never is.
         and (not a.attnotnull or a.atthasdef)
     );
+end;
 $$;
 
 comment on function nightshift.soft_delete_policies is
@@ -3202,28 +3276,32 @@ comment on function nightshift.soft_delete_policies is
 
 create or replace function nightshift.usual_partition(parent regclass)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set datestyle = 'ISO'
 as $$
-  select case
-    when n.days >= 365 then '1 year' when n.days >= 89 then '3 months' when n.days >= 28 then '1 month'
-    when n.days >= 7 then '1 week' when n.days >= 1 then '1 day' when n.days > 0 then '1 hour' else '1 month'
-  end
-  from (
-    select max(extract(epoch from b.bounds[2]::timestamp - b.bounds[1]::timestamp) / 86400) as days
+begin
+  return (
+    select case
+      when n.days >= 365 then '1 year' when n.days >= 89 then '3 months' when n.days >= 28 then '1 month'
+      when n.days >= 7 then '1 week' when n.days >= 1 then '1 day' when n.days > 0 then '1 hour' else '1 month'
+    end
     from (
-      select regexp_match(pg_get_expr(c.relpartbound, 0),
-        '^FOR VALUES FROM \(''(\d{4}-[^'']*)''\) TO \(''(\d{4}-[^'']*)''\)$') as bounds
-      from pg_catalog.pg_inherits i
-      join pg_catalog.pg_class c on c.oid = i.inhrelid
-      where i.inhparent = usual_partition.parent
-      order by c.oid desc
-      limit 3
-    ) b
-  ) n;
+      select max(extract(epoch from b.bounds[2]::timestamp - b.bounds[1]::timestamp) / 86400) as days
+      from (
+        select regexp_match(pg_get_expr(c.relpartbound, 0),
+          '^FOR VALUES FROM \(''(\d{4}-[^'']*)''\) TO \(''(\d{4}-[^'']*)''\)$') as bounds
+        from pg_catalog.pg_inherits i
+        join pg_catalog.pg_class c on c.oid = i.inhrelid
+        where i.inhparent = usual_partition.parent
+        order by c.oid desc
+        limit 3
+      ) b
+    ) n
+  );
+end;
 $$;
 
 comment on function nightshift.usual_partition is
@@ -4474,10 +4552,12 @@ comment on function nightshift.hold_run is
 
 create or replace function nightshift.job_states(as_of timestamptz)
 returns setof nightshift.job_state
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with declared as (
     select j.name as job, nightshift.declared_since(j) as at from nightshift.jobs j
   ),
@@ -4518,7 +4598,7 @@ as $$
       ), '-infinity')
   ) since on true
   left join lateral (
-    select percentile_cont(0.5) within group (order by extract(epoch from l.finished_at - l.started_at)::numeric * 1000) as duration_ms
+    select percentile_cont(0.5) within group (order by extract(epoch from l.finished_at - l.started_at)::numeric * 1000)::numeric as duration_ms
     from (
       select r.started_at, r.finished_at from nightshift.runs r
       where r.job = n.job and r.status in ('succeeded', 'partial') and r.attempt = 1 and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.id <> latest.id
@@ -4526,6 +4606,7 @@ as $$
       order by r.started_at desc limit 20
     ) l
   ) usual on true;
+end;
 $$;
 
 comment on function nightshift.job_states is
@@ -25341,10 +25422,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_backlog_growth(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with night as (
     select s.relation, s.place, s.step, (s.step ->> 'rowsLeft')::numeric as rows_left,
       lead((s.step ->> 'rowsLeft')::numeric) over (partition by s.relation order by s.place) as rows_before
@@ -25372,6 +25455,7 @@ as $$
   from nightshift.retention_policies p
   left join trend t on t.relation = p.relation::text
   where p.enabled;
+end;
 $$;
 
 comment on function nightshift.health_backlog_growth is
@@ -25929,13 +26013,15 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_duplicate_indexes(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     r.index::regclass::text,
-    current_setting('block_size')::bigint * case when c.relkind = 'I' then (
+    current_setting('block_size')::numeric * case when c.relkind = 'I' then (
       with recursive part(index) as (
         select r.index
         union all
@@ -25955,6 +26041,7 @@ as $$
   from nightshift.redundant_indexes() r
   join pg_catalog.pg_class c on c.oid = r.index
   join pg_catalog.pg_class t on t.oid = r.relation;
+end;
 $$;
 
 comment on function nightshift.health_duplicate_indexes is
@@ -25975,10 +26062,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_failed_restores(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     e.relation_name,
     coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0),
@@ -25996,6 +26085,7 @@ as $$
   where e.action in ('restore', 'restore_failed')
     and e.at > health_failed_restores.as_of - interval '1 hour' and e.at <= health_failed_restores.as_of
   group by e.relation_name;
+end;
 $$;
 
 comment on function nightshift.health_failed_restores is
@@ -26016,10 +26106,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_foreign_keys_without_index(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with recursive served as materialized (
     select k.oid as key
     from pg_catalog.pg_constraint k
@@ -26077,6 +26169,7 @@ as $$
   ) n(columns)
   where t.oid in (select a from nightshift.application_tables() a)
   group by t.oid, t.relkind, n.columns;
+end;
 $$;
 
 comment on function nightshift.health_foreign_keys_without_index is
@@ -26097,11 +26190,13 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_hidden_partitions(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
+begin
+  return query
   select
     i.inhrelid::regclass::text,
     1::numeric,
@@ -26127,6 +26222,7 @@ as $$
   join pg_catalog.pg_class c on c.oid = d.partition and not c.relispartition
   where d.status = 'detached'
     and (p.retention is null or upper(d.period) > least(health_hidden_partitions.as_of, now()) at time zone 'UTC' - p.retention);
+end;
 $$;
 
 comment on function nightshift.health_hidden_partitions is
@@ -26301,10 +26397,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_job_missed(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     round(extract(epoch from health_job_missed.as_of - coalesce(j.last_success_at, j.declared_at))),
@@ -26325,6 +26423,7 @@ as $$
     -- A job of policies that has none any more has nothing to do; another is missed once it has worked.
     or j.last_success_at is not null
       and not exists (select 1 from nightshift.jobs d where d.name = j.job and d.policies is not null);
+end;
 $$;
 
 comment on function nightshift.health_job_missed is
@@ -26346,10 +26445,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_jobs_failing(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     j.failed_in_row::numeric,
@@ -26367,6 +26468,7 @@ as $$
     order by r.started_at desc
     limit 1
   ) f on true;
+end;
 $$;
 
 comment on function nightshift.health_jobs_failing is
@@ -26387,10 +26489,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_jobs_lost(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     j.lost_in_row::numeric,
@@ -26409,6 +26513,7 @@ as $$
     order by r.started_at desc
     limit 1
   ) l on true;
+end;
 $$;
 
 comment on function nightshift.health_jobs_lost is
@@ -26430,10 +26535,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_jobs_partial(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     j.partial_in_row::numeric,
@@ -26456,6 +26563,7 @@ as $$
     order by r.started_at desc
     limit 1
   ) p on true;
+end;
 $$;
 
 comment on function nightshift.health_jobs_partial is
@@ -26476,10 +26584,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_key_queries(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     s.name,
     coalesce(s.median_ms, s.stopped_ms),
@@ -26503,6 +26613,7 @@ as $$
           to_char(coalesce(s.measured_at, s.created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI'))
     end
   from nightshift.key_query_states(health_key_queries.as_of) s;
+end;
 $$;
 
 comment on function nightshift.health_key_queries is
@@ -26524,10 +26635,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_late_schedules(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     s.name,
     case when coalesce(nightshift.served_at(s), '-infinity') < s.waiting_since
@@ -26554,7 +26667,8 @@ as $$
   left join (
     select h.ticked_at as since from nightshift.home h where h.ticked_at < health_late_schedules.as_of - interval '15 minutes'
   ) stopped on true
-  cross join lateral (select case when c.active is not true or stopped.since is not null then 0 end) started(never);
+  cross join lateral (select case when c.active is not true or stopped.since is not null then 0::numeric end) started(never);
+end;
 $$;
 
 comment on function nightshift.health_late_schedules is
@@ -26577,10 +26691,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_ledger_size(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     c.oid::regclass::text,
     z.bytes,
@@ -26616,6 +26732,7 @@ as $$
     'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass,
     'nightshift.trend_points'::regclass
   );
+end;
 $$;
 
 comment on function nightshift.health_ledger_size is
@@ -26691,10 +26808,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_nightshift_exposed(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with home as materialized (
     select n.oid, n.nspowner, n.nspacl from pg_catalog.pg_namespace n where n.nspname = 'nightshift'
   ),
@@ -26757,7 +26876,7 @@ as $$
   )
   select
     case t.kind when 'schema' then 'schema nightshift' else t.name end,
-    (g.grantees is not null or t.fault is not null)::integer,
+    (g.grantees is not null or t.fault is not null)::integer::numeric,
     coalesce(nullif(concat_ws('; ', g.names || ' may ' || g.privileges, t.fault), ''), 'closed'),
     nullif(concat_ws(' ', format('revoke all on %s %s from ', t.kind, t.name) || g.grantees || ';', t.fault_fix), ''),
     null::numeric, null::numeric, null::numeric, null::text
@@ -26768,6 +26887,7 @@ as $$
     join grantee g on g.oid = x.grantee
     where not ((g.is_runner or g.is_user and t.for_users) and (t.kind, x.privilege_type) in (('schema', 'USAGE'), ('routine', 'EXECUTE')))
   ) g(grantees, names, privileges);
+end;
 $$;
 
 comment on function nightshift.health_nightshift_exposed is
@@ -26788,10 +26908,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_oversized_partitions(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     c.oid::regclass::text,
     (c.relpages + coalesce(t.relpages, 0) + coalesce(x.pages, 0)) * current_setting('block_size')::numeric,
@@ -26818,6 +26940,7 @@ as $$
       select 1 from pg_catalog.pg_depend d
       where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = i.inhparent and d.deptype = 'e'
     );
+end;
 $$;
 
 comment on function nightshift.health_oversized_partitions is
@@ -26838,11 +26961,13 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_partition_horizon(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
+begin
+  return query
   select
     p.parent::text,
     case
@@ -26893,6 +27018,7 @@ as $$
     -- at night. What makes them one at a time does so at some time of the last one.
     null::numeric, least(7, coalesce(u.days, 14) / 2), null::numeric, null::text
   from nightshift.partitions_without_policy() u;
+end;
 $$;
 
 comment on function nightshift.health_partition_horizon is
@@ -26913,12 +27039,14 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_partitions_without_rls(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 -- The planner takes thousands of partitions for a handful.
 set enable_nestloop = off
 as $$
+begin
+  return query
   with recursive role as materialized (
     select r.oid, r.rolname from nightshift.api_roles() a(oid) join pg_catalog.pg_roles r on r.oid = a.oid
   ),
@@ -26987,7 +27115,7 @@ as $$
   )
   select
     j.oid::regclass::text,
-    bool_or(j.exposed)::integer,
+    bool_or(j.exposed)::integer::numeric,
     case
       when not bool_or(j.exposed) then format('as open as %s', j.parent::regclass)
       when j.secured is not null then format('%s can reach it past the row level security of %s',
@@ -27008,6 +27136,7 @@ as $$
     null::numeric, null::numeric, null::numeric, null::text
   from judged j
   group by j.oid, j.relkind, j.parent, j.parent_secured, j.secured;
+end;
 $$;
 
 comment on function nightshift.health_partitions_without_rls is
@@ -27028,10 +27157,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_paused(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     'all jobs', greatest(round(extract(epoch from health_paused.as_of - s.paused_at)), 0),
     format('since %s UTC: %s', to_char(s.paused_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(s.paused_reason, 'no reason given')),
@@ -27039,6 +27170,7 @@ as $$
     null::numeric, null::numeric, null::numeric, null::text
   from nightshift.settings s
   where s.paused;
+end;
 $$;
 
 comment on function nightshift.health_paused is
@@ -27155,13 +27287,15 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_read_only(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     'database ' || quote_ident(current_database()),
-    case when r.replica or r.read_only then 1 else 0 end,
+    (r.replica or r.read_only)::integer::numeric,
     case
       when r.replica then 'It is a replica, or is being recovered.'
       when r.read_only then 'Transactions are read-only by default, as when the disk is full.'
@@ -27175,6 +27309,7 @@ as $$
   from (
     select pg_is_in_recovery() as replica, current_setting('default_transaction_read_only')::boolean as read_only
   ) r;
+end;
 $$;
 
 comment on function nightshift.health_read_only is
@@ -27477,10 +27612,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_slower_key_queries(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     s.name,
     round(s.min_ms / greatest(s.usual_ms, 0.1), 1),
@@ -27501,6 +27638,7 @@ as $$
     null::numeric, null::text
   from nightshift.key_query_states(health_slower_key_queries.as_of) s
   where s.verdict is not null;
+end;
 $$;
 
 comment on function nightshift.health_slower_key_queries is
@@ -27721,10 +27859,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_stale_views(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     v.view::text,
     case when not n.unknown then a.seconds end,
@@ -27757,6 +27897,7 @@ as $$
   ) u(source, declared) on true
   -- That a view is gone is said by policies_broken.
   where p.enabled and v.view is not null;
+end;
 $$;
 
 comment on function nightshift.health_stale_views is
@@ -27778,10 +27919,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_transaction_id_age(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with supply as (select 2147483648 as ids),
   relation as materialized (
     select c.oid, n.nspname, c.relname, c.relpersistence, c.relpages + coalesce(t.relpages, 0) as pages,
@@ -27805,7 +27948,7 @@ as $$
     order by 2 desc
     limit 1
   )
-  select (
+  select
     format('database %I', d.datname),
     round(100.0 * greatest(age(d.datfrozenxid), mxid_age(d.datminmxid)) / s.ids, 3),
     format('%s transactions and %s multixacts of %s', nightshift.figure(age(d.datfrozenxid)), nightshift.figure(mxid_age(d.datminmxid)), nightshift.figure(s.ids))
@@ -27818,22 +27961,20 @@ as $$
         from (select * from old order by old.age desc limit 10) o
       ))
     end,
-    null, null, null, null
-  )::nightshift.health_measure
+    null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_database d, supply s
   union all
-  select (
+  select
     o.name,
     round(100.0 * o.age / s.ids, 3),
     format('%s transactions and %s multixacts of %s, over %s', nightshift.figure(o.xids), nightshift.figure(o.mxids), nightshift.figure(s.ids),
       pg_size_pretty(o.pages::bigint * current_setting('block_size')::integer)),
     format('vacuum (freeze) %s;', o.name),
-    null, null, null, null
-  )::nightshift.health_measure
+    null::numeric, null::numeric, null::numeric, null::text
   from old o, supply s
   union all
   -- Each multixact has members, and these run out on their own, at twice as many: few multixacts of many sessions do.
-  select (
+  select
     'multixact members',
     round(100.0 * m.members / (2 * s.ids), 3),
     case when m.members is null then format('%I may not list the files that hold them', current_user)
@@ -27845,9 +27986,9 @@ as $$
         where r.mxids > 0 and r.relpersistence <> 't' order by r.mxids desc limit 10
       ) r
     ),
-    null, null, null, null
-  )::nightshift.health_measure
+    null::numeric, null::numeric, null::numeric, null::text
   from nightshift.multixact_members() m(members), supply s;
+end;
 $$;
 
 comment on function nightshift.health_transaction_id_age is
@@ -27868,10 +28009,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_unused_indexes(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   -- A month's end, and the days around it: what is read once a month has been read by then.
   with recursive observed(days) as (select 35),
   part(index, root) as (
@@ -27955,6 +28098,7 @@ as $$
       join pg_catalog.pg_attribute a on a.attrelid = r.relation and a.attname = r.marker_column
       where r.relation = t.oid and a.attnum = any((x.indkey::smallint[])[0:x.indnkeyatts - 1])
     );
+end;
 $$;
 
 comment on function nightshift.health_unused_indexes is
@@ -27975,16 +28119,18 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_views_exposed(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with role as materialized (
     select r.oid, r.rolname from nightshift.api_roles() a(oid) join pg_catalog.pg_roles r on r.oid = a.oid
   )
   select
     c.oid::regclass::text,
-    (e.roles is not null)::integer,
+    (e.roles is not null)::integer::numeric,
     coalesce(format('all of its rows can be read by %s; the fix takes it from them, so what reads it over the API as one of them gets 42501 then%s',
       e.roles, ', as do those who use ' || nightshift.read_as_caller(c.oid)), 'out of the reach of the API'),
     case when e.roles is not null then format('revoke all on %s from public, %s;', c.oid::regclass,
@@ -27998,6 +28144,7 @@ as $$
   ) e(roles)
   where c.relkind = 'm'
     and c.oid in (select a from nightshift.application_tables() a);
+end;
 $$;
 
 comment on function nightshift.health_views_exposed is
@@ -28018,10 +28165,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_views_not_populated(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with recursive missing(view, source) as (
     select c.oid, s.oid
     from pg_catalog.pg_class c
@@ -28036,7 +28185,7 @@ as $$
   )
   select
     c.oid::regclass::text,
-    (not c.relispopulated)::integer,
+    (not c.relispopulated)::integer::numeric,
     case when c.relispopulated then 'populated'
       when b.views is not null then format('reads what is not populated either: %s', nightshift.name_some(b.views))
       else 'created or refreshed with no data' end,
@@ -28052,6 +28201,7 @@ as $$
   ) b on b.view = c.oid
   where c.relkind = 'm'
     and c.oid in (select a from nightshift.application_tables() a);
+end;
 $$;
 
 comment on function nightshift.health_views_not_populated is
@@ -28180,7 +28330,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3964014260f7694e8c6ddfb59fcb781781811bd2c7802bff8626aa6d22f4d416', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3aca9764c57de615c1ad80389aea6646f443fa241011612342efed9bd8335cb5', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28230,7 +28380,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   http_post, in_days, index_columns, index_definition, index_for_key, index_serves_key, indexed_as,
   inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced, is_large, is_of_realtime,
   is_published, is_set_by_default, job_state, job_states, jobs, join_condition, join_conditions, json_number,
-  judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_joins, key_of, key_queries,
+  judge_health, judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_joins, key_of, key_queries,
   key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
   last_step, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies,
   list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, lock_for_change,

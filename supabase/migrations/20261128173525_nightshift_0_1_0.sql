@@ -3593,10 +3593,12 @@ returns table (
   is_confirmed boolean,
   since timestamptz
 )
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select q.name, q.max_ms, q.created_at, l.measured_at, l.runs, l.min_ms, l.median_ms, l.blocks_hit, l.blocks_read, l.plan,
     l.verdict, l.failure, l.stopped_ms, u.ms, u.plan, streak.length >= 2, streak.since
   from nightshift.key_queries q
@@ -3618,6 +3620,7 @@ as $$
   left join lateral nightshift.usual_time_of(
     q.name, case when l.verdict in ('slower', 'faster') then streak.first_id else l.id end
   ) u on true;
+end;
 $$;
 
 comment on function nightshift.key_query_states is
@@ -4162,10 +4165,12 @@ comment on function nightshift.check_lease is
 
 create or replace function nightshift.code_in_context(context text)
 returns table (depth bigint, function regprocedure, line integer)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   -- The statements between the lines of a context may quote rows, so what is passed on is from the catalog.
   select distinct on (c.depth) c.depth, p.oid::regprocedure, c.parts[4]::integer
   from regexp_matches(
@@ -4176,7 +4181,8 @@ as $$
   join pg_catalog.pg_proc p on quote_ident(p.proname) = c.parts[2]
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   where n.nspname <> 'nightshift' and (c.parts[1] is null or quote_ident(n.nspname) = c.parts[1])
-  order by c.depth, replace(oidvectortypes(p.proargtypes), ', ', ',') = c.parts[3] desc, p.oid
+  order by c.depth, replace(oidvectortypes(p.proargtypes), ', ', ',') = c.parts[3] desc, p.oid;
+end;
 $$;
 
 comment on function nightshift.code_in_context is
@@ -4336,29 +4342,33 @@ comment on function nightshift.describe_jobs is
 
 create or replace function nightshift.describe_run(run nightshift.runs)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'id', run.id,
-    'job', run.job,
-    'trigger', run.trigger,
-    'requestedBy', run.requested_by,
-    'input', run.input,
-    'dryRun', run.dry_run,
-    'status', run.status,
-    'attempt', run.attempt,
-    'fence', run.fence,
-    'startedAt', run.started_at,
-    'heartbeatAt', run.heartbeat_at,
-    'finishedAt', run.finished_at,
-    'cancelRequestedAt', run.cancel_requested_at,
-    'cancelRequestedBy', run.cancel_requested_by,
-    'progress', run.progress,
-    'report', run.report,
-    'error', run.error
+begin
+  return (
+    select jsonb_build_object(
+      'id', run.id,
+      'job', run.job,
+      'trigger', run.trigger,
+      'requestedBy', run.requested_by,
+      'input', run.input,
+      'dryRun', run.dry_run,
+      'status', run.status,
+      'attempt', run.attempt,
+      'fence', run.fence,
+      'startedAt', run.started_at,
+      'heartbeatAt', run.heartbeat_at,
+      'finishedAt', run.finished_at,
+      'cancelRequestedAt', run.cancel_requested_at,
+      'cancelRequestedBy', run.cancel_requested_by,
+      'progress', run.progress,
+      'report', run.report,
+      'error', run.error
+    )
   );
+end;
 $$;
 
 comment on function nightshift.describe_run is 'The JSON document of a run, as the functions of the ledger return it.';
@@ -4681,10 +4691,13 @@ comment on function nightshift.list_runs is
 
 create or replace function nightshift.mark_lost_runs(job text, as_of timestamptz)
 returns uuid[]
-language sql
+language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  lost_runs uuid[];
+begin
   with lost as (
     update nightshift.runs r
     set
@@ -4700,7 +4713,9 @@ as $$
       and r.lease_expires_at <= mark_lost_runs.as_of
     returning r.id
   )
-  select coalesce(array_agg(lost.id), '{}') from lost;
+  select coalesce(array_agg(lost.id), '{}') into lost_runs from lost;
+  return lost_runs;
+end;
 $$;
 
 comment on function nightshift.mark_lost_runs is
@@ -4931,10 +4946,13 @@ comment on function nightshift.resume_run is
 
 create or replace function nightshift.trim_runs(as_of timestamptz default now())
 returns bigint
-language sql
+language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  trimmed_runs bigint;
+begin
   with trimmed as (
     delete from nightshift.runs r
     -- Looked for once, whatever Postgres expects: it may know of no row of a table that has just been filled.
@@ -4950,7 +4968,9 @@ as $$
     ))
     returning 1
   )
-  select count(*) from trimmed;
+  select count(*) into trimmed_runs from trimmed;
+  return trimmed_runs;
+end;
 $$;
 
 comment on function nightshift.trim_runs is
@@ -6955,29 +6975,33 @@ comment on function nightshift.lock_for_creation is
 
 create or replace function nightshift.lock_holder(relations regclass[], modes text[], age interval)
 returns jsonb
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'relation', l.relation::regclass::text,
-    'pid', l.pid,
-    'application', nullif(a.application_name, ''),
-    'role', a.usename,
-    'since', coalesce(a.xact_start, p.prepared)
-  )
-  from unnest(relations, modes) t(relation, mode)
-  join pg_catalog.pg_locks l on l.relation = t.relation::oid and l.granted and l.locktype = 'relation'
-    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
-    and (t.mode <> 'share row exclusive' or l.mode not in ('AccessShareLock', 'RowShareLock'))
-  left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-  left join pg_catalog.pg_locks x on l.pid is null and x.virtualtransaction = l.virtualtransaction and x.locktype = 'transactionid'
-  left join pg_catalog.pg_prepared_xacts p on p.transaction = x.transactionid
-  -- An autovacuum gives way to who waits for it.
-  where l.pid is distinct from pg_backend_pid() and a.backend_type is distinct from 'autovacuum worker'
-    and coalesce(a.xact_start, p.prepared) < clock_timestamp() - lock_holder.age
-  order by coalesce(a.xact_start, p.prepared)
-  limit 1;
+begin
+  return (
+    select jsonb_build_object(
+      'relation', l.relation::regclass::text,
+      'pid', l.pid,
+      'application', nullif(a.application_name, ''),
+      'role', a.usename,
+      'since', coalesce(a.xact_start, p.prepared)
+    )
+    from unnest(relations, modes) t(relation, mode)
+    join pg_catalog.pg_locks l on l.relation = t.relation::oid and l.granted and l.locktype = 'relation'
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and (t.mode <> 'share row exclusive' or l.mode not in ('AccessShareLock', 'RowShareLock'))
+    left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+    left join pg_catalog.pg_locks x on l.pid is null and x.virtualtransaction = l.virtualtransaction and x.locktype = 'transactionid'
+    left join pg_catalog.pg_prepared_xacts p on p.transaction = x.transactionid
+    -- An autovacuum gives way to who waits for it.
+    where l.pid is distinct from pg_backend_pid() and a.backend_type is distinct from 'autovacuum worker'
+      and coalesce(a.xact_start, p.prepared) < clock_timestamp() - lock_holder.age
+    order by coalesce(a.xact_start, p.prepared)
+    limit 1
+  );
+end;
 $$;
 
 comment on function nightshift.lock_holder is
@@ -7182,9 +7206,10 @@ comment on function nightshift.note_detaching is 'Writes down that a partition i
 
 create or replace function nightshift.note_partitions(run_id uuid, kind text, entries jsonb)
 returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   update nightshift.runs r
   set progress = r.progress || jsonb_build_object('steps', coalesce(r.progress -> 'steps', '{}') || (
     select jsonb_object_agg(e.table_name,
@@ -7193,6 +7218,7 @@ as $$
     from jsonb_each(note_partitions.entries) e(table_name, partitions)
   ))
   where r.id = note_partitions.run_id and note_partitions.entries <> '{}';
+end;
 $$;
 
 comment on function nightshift.note_partitions is
@@ -8337,27 +8363,31 @@ comment on function nightshift.unmute_triggers is 'Enables triggers again, each 
 
 create or replace function nightshift.users_of(relation oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(distinct u.name, ', ')
-  from pg_catalog.pg_depend d
-  left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
-  left join pg_catalog.pg_constraint k on d.classid = 'pg_catalog.pg_constraint'::regclass and k.oid = d.objid
-  cross join lateral (
-    select case when w.oid is not null then pg_describe_object('pg_catalog.pg_class'::regclass, w.ev_class, 0)
-      else pg_describe_object(d.classid, d.objid, 0) end
-  ) u(name)
-  where d.refclassid = 'pg_catalog.pg_class'::regclass
-    and d.refobjid = users_of.relation
-    and d.deptype = 'n'
-    and (
-      w.ev_class <> users_of.relation
-      -- Copies of a key that refers to the partitioned table go when the partition does.
-      or k.conrelid <> users_of.relation and k.conparentid = 0
-      or d.classid = 'pg_catalog.pg_proc'::regclass
-    );
+begin
+  return (
+    select string_agg(distinct u.name, ', ')
+    from pg_catalog.pg_depend d
+    left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
+    left join pg_catalog.pg_constraint k on d.classid = 'pg_catalog.pg_constraint'::regclass and k.oid = d.objid
+    cross join lateral (
+      select case when w.oid is not null then pg_describe_object('pg_catalog.pg_class'::regclass, w.ev_class, 0)
+        else pg_describe_object(d.classid, d.objid, 0) end
+    ) u(name)
+    where d.refclassid = 'pg_catalog.pg_class'::regclass
+      and d.refobjid = users_of.relation
+      and d.deptype = 'n'
+      and (
+        w.ev_class <> users_of.relation
+        -- Copies of a key that refers to the partitioned table go when the partition does.
+        or k.conrelid <> users_of.relation and k.conparentid = 0
+        or d.classid = 'pg_catalog.pg_proc'::regclass
+      )
+  );
+end;
 $$;
 
 comment on function nightshift.users_of is
@@ -8878,21 +8908,25 @@ comment on function nightshift.counted is
 
 create or replace function nightshift.counted_until(as_of timestamptz default now())
 returns timestamptz
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- A session adds what it wrote to the counters when it comes to rest between transactions, and within a minute of
-  -- that even where it has to wait for others; one that is at work may still owe what it wrote just before.
-  select least(
-    counted_until.as_of, now(),
-    min(case a.state when 'disabled' then a.backend_start else least(a.xact_start, a.query_start) end)
-  ) - interval '1 minute'
-  from pg_catalog.pg_stat_activity a
-  where a.datname = current_database()
-    and a.pid <> pg_backend_pid()
-    and a.state is distinct from 'idle'
-    and a.backend_type not in ('autovacuum worker', 'walsender', 'parallel worker');
+begin
+  return (
+    -- A session adds what it wrote to the counters when it comes to rest between transactions, and within a minute of
+    -- that even where it has to wait for others; one that is at work may still owe what it wrote just before.
+    select least(
+      counted_until.as_of, now(),
+      min(case a.state when 'disabled' then a.backend_start else least(a.xact_start, a.query_start) end)
+    ) - interval '1 minute'
+    from pg_catalog.pg_stat_activity a
+    where a.datname = current_database()
+      and a.pid <> pg_backend_pid()
+      and a.state is distinct from 'idle'
+      and a.backend_type not in ('autovacuum worker', 'walsender', 'parallel worker')
+  );
+end;
 $$;
 
 comment on function nightshift.counted_until is
@@ -9062,14 +9096,16 @@ comment on function nightshift.find_view is
 
 create or replace function nightshift.follow_renames()
 returns void
-language sql
+language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   update nightshift.refresh_policies p
   set view_name = c.oid::regclass::text
   from pg_catalog.pg_class c
   where c.oid = p.view and c.relkind = 'm' and p.view_name <> c.oid::regclass::text;
+end;
 $$;
 
 comment on function nightshift.follow_renames is 'Notes the present name of every view that has a policy.';
@@ -9526,30 +9562,34 @@ comment on function nightshift.refresh_view is
 
 create or replace function nightshift.refresh_warnings(view regclass, way jsonb, untracked text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
-  from (
-    select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
-    where refresh_warnings.way ? 'problem'
-    union all
-    select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
-      r.relation, r.relation)
-    from nightshift.views_read(refresh_warnings.view) r(relation)
-    where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
-    union all
-    select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
-    where refresh_warnings.untracked is not null
-    union all
-    select format('The API exposes it to %s, and row level security cannot apply to it. Fix: revoke all on %s from anon, authenticated;',
-      string_agg(r.rolname, ' and ' order by r.rolname), refresh_warnings.view)
-    from pg_catalog.pg_roles r
-    where r.rolname in ('anon', 'authenticated')
-      and has_table_privilege(r.oid, refresh_warnings.view, 'select')
-    having count(*) > 0
-  ) w(warning);
+begin
+  return (
+    select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
+    from (
+      select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
+      where refresh_warnings.way ? 'problem'
+      union all
+      select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
+        r.relation, r.relation)
+      from nightshift.views_read(refresh_warnings.view) r(relation)
+      where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
+      union all
+      select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
+      where refresh_warnings.untracked is not null
+      union all
+      select format('The API exposes it to %s, and row level security cannot apply to it. Fix: revoke all on %s from anon, authenticated;',
+        string_agg(r.rolname, ' and ' order by r.rolname), refresh_warnings.view)
+      from pg_catalog.pg_roles r
+      where r.rolname in ('anon', 'authenticated')
+        and has_table_privilege(r.oid, refresh_warnings.view, 'select')
+      having count(*) > 0
+    ) w(warning)
+  );
+end;
 $$;
 
 comment on function nightshift.refresh_warnings is
@@ -9740,21 +9780,25 @@ comment on function nightshift.trim_view_refreshes is
 
 create or replace function nightshift.view_of(policy nightshift.refresh_policies)
 returns regclass
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.view and c.relkind = 'm'),
-    (
-      select v
-      from nightshift.find_view(policy.view_name) v
-      where not exists (
-        select 1 from nightshift.refresh_policies o
-        where o.view = v or o.view_name = policy.view_name and o.created_at > policy.created_at
+begin
+  return (
+    select coalesce(
+      (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.view and c.relkind = 'm'),
+      (
+        select v
+        from nightshift.find_view(policy.view_name) v
+        where not exists (
+          select 1 from nightshift.refresh_policies o
+          where o.view = v or o.view_name = policy.view_name and o.created_at > policy.created_at
+        )
       )
     )
   );
+end;
 $$;
 
 comment on function nightshift.view_of is
@@ -9952,31 +9996,35 @@ comment on function nightshift.views_read is
 
 create or replace function nightshift.what_changed(before jsonb, after jsonb)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when after ->> 'untracked' is not null then 'no counter can tell: ' || (after ->> 'untracked')
-    when before ->> 'untracked' is not null then 'no counter could tell when it was refreshed: ' || (before ->> 'untracked')
-    when before ->> 'definition' <> after ->> 'definition' then 'its definition, or something below it, changed'
-    when before ->> 'statistics' <> after ->> 'statistics' then 'the counters of Postgres began anew'
-    when before -> 'sources' <> after -> 'sources' then (
-      select string_agg(s.name, ', ' order by s.place) filter (where s.place <= 3)
-        || case when count(*) > 3 then format(' and %s more', count(*) - 3) else '' end
-        || ' changed'
-      from (
-        select
-          coalesce(c.oid::regclass::text, 'a table that is gone') as name,
-          row_number() over (order by c.oid::regclass::text) as place
-        from jsonb_each_text(before -> 'sources') b
-        full join jsonb_each_text(after -> 'sources') a using (key)
-        left join pg_catalog.pg_class c on c.oid = key::oid
-        where a.value is distinct from b.value
-      ) s
-    )
-    when before ->> 'own' is distinct from after ->> 'own' then 'another session refreshed it'
-  end;
+begin
+  return (
+    select case
+      when after ->> 'untracked' is not null then 'no counter can tell: ' || (after ->> 'untracked')
+      when before ->> 'untracked' is not null then 'no counter could tell when it was refreshed: ' || (before ->> 'untracked')
+      when before ->> 'definition' <> after ->> 'definition' then 'its definition, or something below it, changed'
+      when before ->> 'statistics' <> after ->> 'statistics' then 'the counters of Postgres began anew'
+      when before -> 'sources' <> after -> 'sources' then (
+        select string_agg(s.name, ', ' order by s.place) filter (where s.place <= 3)
+          || case when count(*) > 3 then format(' and %s more', count(*) - 3) else '' end
+          || ' changed'
+        from (
+          select
+            coalesce(c.oid::regclass::text, 'a table that is gone') as name,
+            row_number() over (order by c.oid::regclass::text) as place
+          from jsonb_each_text(before -> 'sources') b
+          full join jsonb_each_text(after -> 'sources') a using (key)
+          left join pg_catalog.pg_class c on c.oid = key::oid
+          where a.value is distinct from b.value
+        ) s
+      )
+      when before ->> 'own' is distinct from after ->> 'own' then 'another session refreshed it'
+    end
+  );
+end;
 $$;
 
 comment on function nightshift.what_changed is
@@ -10113,42 +10161,46 @@ comment on function nightshift.add_retention_policy is
 
 create or replace function nightshift.advice_for_supabase_table(relation regclass)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when o.name = 'storage.objects' then
-      'Remove files through the Storage API, for example supabase.storage.from(''bucket'').remove([...]): it refuses a plain delete, and a row that goes leaves its file behind. Keep deleted_at in a table of your own, beside the path of the file.'
-    when o.name = 'auth.users' then
-      'Delete users through the Auth API: supabase.auth.admin.deleteUser(id). Keep deleted_at in a table of your own that refers to auth.users.'
-    when o.name = 'auth.audit_log_entries' then
-      'Auth need not write it: Dashboard, Authentication, Audit Logs. To trim it: select cron.schedule(''trim-auth-audit-log'', ''15 3 * * *'', $delete$delete from auth.audit_log_entries where created_at < now() - interval ''90 days''$delete$);'
-    when o.schema = 'auth' then
-      'Auth removes what has expired itself. How long sessions last: Dashboard, Authentication, Sessions.'
-    when o.name = 'cron.job_run_details' then
-      'pg_cron trims it, where it is told to: select cron.schedule(''trim-cron-history'', ''0 3 * * *'', $delete$delete from cron.job_run_details where end_time < now() - interval ''7 days''$delete$);'
-    when o.schema = 'net' then
-      'pg_net removes answers itself, after pg_net.ttl (6 hours by default).'
-    when o.schema = 'realtime' then
-      'Realtime drops the partitions of messages itself, after three days.'
-    when o.name = 'supabase_functions.hooks' then
-      'select cron.schedule(''trim-hooks'', ''30 3 * * *'', $delete$delete from supabase_functions.hooks where created_at < now() - interval ''30 days''$delete$);'
-    else 'Leave it alone, or copy what you need of it into a table of your own.'
-  end
-  from (
-    select n.nspname as schema, format('%s.%s', n.nspname, c.relname) as name
-    from pg_catalog.pg_class c
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.oid = advice_for_supabase_table.relation
-      and (
-        pg_get_userbyid(c.relowner) like 'supabase\_%'
-        or exists (
-          select 1 from pg_catalog.pg_depend d
-          where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+begin
+  return (
+    select case
+      when o.name = 'storage.objects' then
+        'Remove files through the Storage API, for example supabase.storage.from(''bucket'').remove([...]): it refuses a plain delete, and a row that goes leaves its file behind. Keep deleted_at in a table of your own, beside the path of the file.'
+      when o.name = 'auth.users' then
+        'Delete users through the Auth API: supabase.auth.admin.deleteUser(id). Keep deleted_at in a table of your own that refers to auth.users.'
+      when o.name = 'auth.audit_log_entries' then
+        'Auth need not write it: Dashboard, Authentication, Audit Logs. To trim it: select cron.schedule(''trim-auth-audit-log'', ''15 3 * * *'', $delete$delete from auth.audit_log_entries where created_at < now() - interval ''90 days''$delete$);'
+      when o.schema = 'auth' then
+        'Auth removes what has expired itself. How long sessions last: Dashboard, Authentication, Sessions.'
+      when o.name = 'cron.job_run_details' then
+        'pg_cron trims it, where it is told to: select cron.schedule(''trim-cron-history'', ''0 3 * * *'', $delete$delete from cron.job_run_details where end_time < now() - interval ''7 days''$delete$);'
+      when o.schema = 'net' then
+        'pg_net removes answers itself, after pg_net.ttl (6 hours by default).'
+      when o.schema = 'realtime' then
+        'Realtime drops the partitions of messages itself, after three days.'
+      when o.name = 'supabase_functions.hooks' then
+        'select cron.schedule(''trim-hooks'', ''30 3 * * *'', $delete$delete from supabase_functions.hooks where created_at < now() - interval ''30 days''$delete$);'
+      else 'Leave it alone, or copy what you need of it into a table of your own.'
+    end
+    from (
+      select n.nspname as schema, format('%s.%s', n.nspname, c.relname) as name
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.oid = advice_for_supabase_table.relation
+        and (
+          pg_get_userbyid(c.relowner) like 'supabase\_%'
+          or exists (
+            select 1 from pg_catalog.pg_depend d
+            where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+          )
         )
-      )
-  ) o;
+    ) o
+  );
+end;
 $$;
 
 comment on function nightshift.advice_for_supabase_table is
@@ -11428,18 +11480,22 @@ comment on function nightshift.deleted_so_far is
 
 create or replace function nightshift.describe_declaration(policy nightshift.retention_policies)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select nightshift.describe_retention_policy(policy) || jsonb_build_object(
-    'warnings', nightshift.retention_warnings(policy.relation) || coalesce((
-      select jsonb_agg(t)
-      from nightshift.policy_members(array[policy.relation::oid]) m
-      cross join lateral nightshift.describe_delete_triggers(m.member) t
-    ), '[]'),
-    'holders', nightshift.describe_holders(policy)
+begin
+  return (
+    select nightshift.describe_retention_policy(policy) || jsonb_build_object(
+      'warnings', nightshift.retention_warnings(policy.relation) || coalesce((
+        select jsonb_agg(t)
+        from nightshift.policy_members(array[policy.relation::oid]) m
+        cross join lateral nightshift.describe_delete_triggers(m.member) t
+      ), '[]'),
+      'holders', nightshift.describe_holders(policy)
+    )
   );
+end;
 $$;
 
 comment on function nightshift.describe_declaration is
@@ -11449,10 +11505,12 @@ comment on function nightshift.describe_declaration is
 
 create or replace function nightshift.describe_delete_triggers(relation regclass)
 returns setof text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select format(
     'Deletions fire %s. In a purge, current_setting(''nightshift.run_id'', true) is the id of its run; otherwise it is null or empty.',
     string_agg(distinct format('trigger %I (%s)', t.tgname, t.tgfoid::regprocedure), ' and ')
@@ -11472,6 +11530,7 @@ as $$
     -- A statement trigger of a partitioned table is warned of: it does not fire.
     and (t.tgtype & 1 = 1 or c.relkind = 'r')
   having count(*) > 0;
+end;
 $$;
 
 comment on function nightshift.describe_delete_triggers is
@@ -11531,26 +11590,30 @@ comment on function nightshift.describe_holding_keys is
 
 create or replace function nightshift.describe_retention_policy(policy nightshift.retention_policies)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'relation', case when exists (select 1 from pg_catalog.pg_class c where c.oid = policy.relation)
-      then policy.relation::text else coalesce(policy.relation_name, policy.relation::text) end,
-    'dropAfter', policy.drop_after::text,
-    'markerColumn', policy.marker_column,
-    'flagColumn', policy.flag_column,
-    'maxFraction', policy.max_fraction,
-    'enabled', policy.enabled,
-    'firstPurge', policy.first_purge,
-    'withChildren', nightshift.keys_in_words(policy.relation, 'child'),
-    'release', nightshift.keys_in_words(policy.relation, 'release'),
-    'keep', nightshift.keys_in_words(policy.relation, 'keep'),
-    'lastPurgedAt', policy.last_purged_at,
-    'lastPurgedRun', policy.last_purged_run,
-    'lastPurgedRows', policy.last_purged_rows
+begin
+  return (
+    select jsonb_build_object(
+      'relation', case when exists (select 1 from pg_catalog.pg_class c where c.oid = policy.relation)
+        then policy.relation::text else coalesce(policy.relation_name, policy.relation::text) end,
+      'dropAfter', policy.drop_after::text,
+      'markerColumn', policy.marker_column,
+      'flagColumn', policy.flag_column,
+      'maxFraction', policy.max_fraction,
+      'enabled', policy.enabled,
+      'firstPurge', policy.first_purge,
+      'withChildren', nightshift.keys_in_words(policy.relation, 'child'),
+      'release', nightshift.keys_in_words(policy.relation, 'release'),
+      'keep', nightshift.keys_in_words(policy.relation, 'keep'),
+      'lastPurgedAt', policy.last_purged_at,
+      'lastPurgedRun', policy.last_purged_run,
+      'lastPurgedRows', policy.last_purged_rows
+    )
   );
+end;
 $$;
 
 comment on function nightshift.describe_retention_policy is 'The JSON document of a policy.';
@@ -12397,9 +12460,10 @@ comment on function nightshift.forced_names is 'The tables that the input of a r
 
 create or replace function nightshift.forget_decisions()
 returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   delete from nightshift.purge_decisions d
   where not exists (select from nightshift.runs r where r.id = d.run_id and r.status in ('running', 'continued'));
   delete from nightshift.purge_pending p
@@ -12408,6 +12472,7 @@ as $$
   where not exists (select from nightshift.runs r where r.id = p.run_id and r.status in ('running', 'continued'));
   delete from nightshift.purge_counted c
   where not exists (select from nightshift.runs r where r.id = c.run_id and r.status in ('running', 'continued'));
+end;
 $$;
 
 comment on function nightshift.forget_decisions is 'Deletes what runs that have ended knew of rows.';
@@ -12731,25 +12796,29 @@ comment on function nightshift.hold_table is
 
 create or replace function nightshift.index_for_key(key oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- Postgres cannot build an index concurrently on a partitioned table.
-  select format('create index %son %s (%s);', case when r.relkind = 'p' then '' else 'concurrently ' end,
-    c.conrelid::regclass, (
-      select string_agg(concat_ws(' ', quote_ident(x.attname), (
-        select format('collate %I.%I', n.nspname, l.collname)
-        from pg_catalog.pg_collation l join pg_catalog.pg_namespace n on n.oid = l.collnamespace
-        where l.oid = nightshift.key_collation(t.attcollation, x.attcollation) and l.oid <> x.attcollation
-      )), ', ' order by u.position)
-      from unnest(c.conkey, c.confkey) with ordinality u(conkey, confkey, position)
-      join pg_catalog.pg_attribute x on x.attrelid = c.conrelid and x.attnum = u.conkey
-      join pg_catalog.pg_attribute t on t.attrelid = c.confrelid and t.attnum = u.confkey
-    ))
-  from pg_catalog.pg_constraint c
-  join pg_catalog.pg_class r on r.oid = c.conrelid
-  where c.oid = index_for_key.key;
+begin
+  return (
+    -- Postgres cannot build an index concurrently on a partitioned table.
+    select format('create index %son %s (%s);', case when r.relkind = 'p' then '' else 'concurrently ' end,
+      c.conrelid::regclass, (
+        select string_agg(concat_ws(' ', quote_ident(x.attname), (
+          select format('collate %I.%I', n.nspname, l.collname)
+          from pg_catalog.pg_collation l join pg_catalog.pg_namespace n on n.oid = l.collnamespace
+          where l.oid = nightshift.key_collation(t.attcollation, x.attcollation) and l.oid <> x.attcollation
+        )), ', ' order by u.position)
+        from unnest(c.conkey, c.confkey) with ordinality u(conkey, confkey, position)
+        join pg_catalog.pg_attribute x on x.attrelid = c.conrelid and x.attnum = u.conkey
+        join pg_catalog.pg_attribute t on t.attrelid = c.confrelid and t.attnum = u.confkey
+      ))
+    from pg_catalog.pg_constraint c
+    join pg_catalog.pg_class r on r.oid = c.conrelid
+    where c.oid = index_for_key.key
+  );
+end;
 $$;
 
 comment on function nightshift.index_for_key is 'The statement that makes the index which serves a foreign key from the referencing side.';
@@ -12840,12 +12909,16 @@ comment on function nightshift.is_forced is 'Whether the input of a run names a 
 
 create or replace function nightshift.is_large(relation regclass)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- 8 MB are read in a few milliseconds, without an index.
-  select nightshift.pages_of(is_large.relation) > 1000;
+begin
+  return (
+    -- 8 MB are read in a few milliseconds, without an index.
+    select nightshift.pages_of(is_large.relation) > 1000
+  );
+end;
 $$;
 
 comment on function nightshift.is_large is 'Whether a table, with its partitions, has more than 1,000 pages, and is not to be read as a whole again and again.';
@@ -12854,17 +12927,21 @@ comment on function nightshift.is_large is 'Whether a table, with its partitions
 
 create or replace function nightshift.is_set_by_default(relation regclass, column_name name)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce((
-    -- What says "not deleted" as a default is null, or a time that never is.
-    select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null\M|''-?infinity'')'
-    from pg_catalog.pg_attribute a
-    join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-    where a.attrelid = is_set_by_default.relation and a.attname = is_set_by_default.column_name
-  ), false);
+begin
+  return (
+    select coalesce((
+      -- What says "not deleted" as a default is null, or a time that never is.
+      select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null\M|''-?infinity'')'
+      from pg_catalog.pg_attribute a
+      join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+      where a.attrelid = is_set_by_default.relation and a.attname = is_set_by_default.column_name
+    ), false)
+  );
+end;
 $$;
 
 comment on function nightshift.is_set_by_default is
@@ -13365,27 +13442,31 @@ comment on function nightshift.may_be_left_alone is
 
 create or replace function nightshift.may_exceed(run nightshift.runs, policy nightshift.retention_policies, backlog jsonb)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select policy.first_purge is distinct from 'all'
-    and policy.max_fraction < 1
-    and not nightshift.is_forced(run, policy.relation)
-    and exists (
-      select
-      from (
-        -- A sample may be some way off: of 1,000 pages, all due or not at all, by four times the standard error.
-        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric,
-          case when (backlog ->> 'dueRowsExact')::boolean then 1.0
-            else 1 - 4 * sqrt((1 - policy.max_fraction) / (1000 * policy.max_fraction)) end
-        union all
-        select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
-          case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
-        from jsonb_each(backlog -> 'children') c
-      ) m(total, due, share)
-      where m.total >= 1000 and coalesce(m.due > m.share * policy.max_fraction * m.total, true)
-    );
+begin
+  return (
+    select policy.first_purge is distinct from 'all'
+      and policy.max_fraction < 1
+      and not nightshift.is_forced(run, policy.relation)
+      and exists (
+        select
+        from (
+          -- A sample may be some way off: of 1,000 pages, all due or not at all, by four times the standard error.
+          select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric,
+            case when (backlog ->> 'dueRowsExact')::boolean then 1.0
+              else 1 - 4 * sqrt((1 - policy.max_fraction) / (1000 * policy.max_fraction)) end
+          union all
+          select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
+            case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
+          from jsonb_each(backlog -> 'children') c
+        ) m(total, due, share)
+        where m.total >= 1000 and coalesce(m.due > m.share * policy.max_fraction * m.total, true)
+      )
+  );
+end;
 $$;
 
 comment on function nightshift.may_exceed is
@@ -14115,58 +14196,62 @@ comment on function nightshift.measure_retention_rest is
 
 create or replace function nightshift.name_refusal(rows nightshift.row_set[], state text, violated text, context text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    -- A row that a trigger kept still refers to what went with it, which Postgres notices first.
-    (
-      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
-      from pg_catalog.pg_constraint c
-      join pg_catalog.pg_trigger t on t.tgrelid = c.conrelid and not t.tgisinternal and (t.tgtype & 11) = 11
-      where c.conname = violated and c.contype = 'f' and state in ('23503', '23001')
-        and c.conrelid in (select r.relation from unnest(rows) r)
-      group by t.tgrelid
-      order by t.tgrelid
-      limit 1
-    ),
-    -- A trigger can put anything into the fields of an error: only names that are in the catalog are passed on.
-    (
-      select format('constraint %I on %s', c.conname, c.conrelid::regclass)
-      from pg_catalog.pg_constraint c
-      where c.conname = violated and c.conrelid <> 0 and state like '23%'
-      order by c.conrelid in (select r.relation from unnest(rows) r) desc, c.oid
-      limit 1
-    ),
-    (
-      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid), case
-        when c.raised then format('line %s of %s', c.line, c.function)
-        else format('%s, called in line %s of %s', nightshift.place_in_code(context), c.line, c.function) end)
-      from (select f.*, f.depth = min(f.depth) over () as raised from nightshift.code_in_context(context) f) c
-      join pg_catalog.pg_trigger t on t.tgfoid = c.function and not t.tgisinternal
-      group by c.depth, c.raised, c.line, c.function, t.tgrelid, t.tgtype & 8
-      order by
-        t.tgrelid in (select r.relation from unnest(rows) r) desc,
-        -- A row that goes by a cascade fires the triggers of its own table.
-        exists (
-          select from pg_catalog.pg_constraint k
-          where k.contype = 'f' and k.conrelid = t.tgrelid and k.confrelid in (select r.relation from unnest(rows) r)
-        ) desc,
-        t.tgtype & 8 desc, c.depth, t.tgrelid
-      limit 1
-    ),
-    (
-      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
-      from pg_catalog.pg_trigger t
-      where t.tgrelid in (select r.relation from unnest(rows) r) and not t.tgisinternal
-        and (t.tgtype & 8) = 8 and (state <> 'NS422' or (t.tgtype & 3) = 3)
-      group by t.tgrelid
-      order by t.tgrelid
-      limit 1
-    ),
-    format('error %s', state)
+begin
+  return (
+    select coalesce(
+      -- A row that a trigger kept still refers to what went with it, which Postgres notices first.
+      (
+        select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
+        from pg_catalog.pg_constraint c
+        join pg_catalog.pg_trigger t on t.tgrelid = c.conrelid and not t.tgisinternal and (t.tgtype & 11) = 11
+        where c.conname = violated and c.contype = 'f' and state in ('23503', '23001')
+          and c.conrelid in (select r.relation from unnest(rows) r)
+        group by t.tgrelid
+        order by t.tgrelid
+        limit 1
+      ),
+      -- A trigger can put anything into the fields of an error: only names that are in the catalog are passed on.
+      (
+        select format('constraint %I on %s', c.conname, c.conrelid::regclass)
+        from pg_catalog.pg_constraint c
+        where c.conname = violated and c.conrelid <> 0 and state like '23%'
+        order by c.conrelid in (select r.relation from unnest(rows) r) desc, c.oid
+        limit 1
+      ),
+      (
+        select nightshift.name_triggers(t.tgrelid, array_agg(t.oid), case
+          when c.raised then format('line %s of %s', c.line, c.function)
+          else format('%s, called in line %s of %s', nightshift.place_in_code(context), c.line, c.function) end)
+        from (select f.*, f.depth = min(f.depth) over () as raised from nightshift.code_in_context(context) f) c
+        join pg_catalog.pg_trigger t on t.tgfoid = c.function and not t.tgisinternal
+        group by c.depth, c.raised, c.line, c.function, t.tgrelid, t.tgtype & 8
+        order by
+          t.tgrelid in (select r.relation from unnest(rows) r) desc,
+          -- A row that goes by a cascade fires the triggers of its own table.
+          exists (
+            select from pg_catalog.pg_constraint k
+            where k.contype = 'f' and k.conrelid = t.tgrelid and k.confrelid in (select r.relation from unnest(rows) r)
+          ) desc,
+          t.tgtype & 8 desc, c.depth, t.tgrelid
+        limit 1
+      ),
+      (
+        select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
+        from pg_catalog.pg_trigger t
+        where t.tgrelid in (select r.relation from unnest(rows) r) and not t.tgisinternal
+          and (t.tgtype & 8) = 8 and (state <> 'NS422' or (t.tgtype & 3) = 3)
+        group by t.tgrelid
+        order by t.tgrelid
+        limit 1
+      ),
+      format('error %s', state)
+    )
   );
+end;
 $$;
 
 comment on function nightshift.name_refusal is
@@ -14646,12 +14731,16 @@ comment on function nightshift.own_due_condition is
 
 create or replace function nightshift.pages_of(relation regclass)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(sum(pg_relation_size(l)), 0)::bigint / current_setting('block_size')::bigint
-  from nightshift.all_leaf_relations(pages_of.relation) l;
+begin
+  return (
+    select coalesce(sum(pg_relation_size(l)), 0)::bigint / current_setting('block_size')::bigint
+    from nightshift.all_leaf_relations(pages_of.relation) l
+  );
+end;
 $$;
 
 comment on function nightshift.pages_of is 'How many pages the rows of a table take, with its partitions.';
@@ -16734,29 +16823,33 @@ comment on function nightshift.rest_of_walk is
 
 create or replace function nightshift.retention_warnings(relation regclass)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  select nightshift.warnings_of_purge(retention_warnings.relation) || coalesce((
-    select jsonb_agg(format('%s: left to the partition policy of %s.', t.names, t.parent) order by t.parent::text)
-    from (
-      select r.parent, nightshift.name_some(array_agg(r.partition order by r.partition)) as names
-      from nightshift.partitions_to_retire(retention_warnings.relation) r
-      group by r.parent
-    ) t
-  ), '[]') || coalesce((
-    select jsonb_agg(w)
-    from (
-      select nightshift.warn_of_heirs(retention_warnings.relation)
-      union all
-      select nightshift.warn_of_namesake(retention_warnings.relation)
-      union all
-      select nightshift.warn_of_replica_identity(m.member)
-      from nightshift.policy_members(array[retention_warnings.relation::oid]) m
-    ) w(w)
-  ), '[]');
+begin
+  return (
+    select nightshift.warnings_of_purge(retention_warnings.relation) || coalesce((
+      select jsonb_agg(format('%s: left to the partition policy of %s.', t.names, t.parent) order by t.parent::text)
+      from (
+        select r.parent, nightshift.name_some(array_agg(r.partition order by r.partition)) as names
+        from nightshift.partitions_to_retire(retention_warnings.relation) r
+        group by r.parent
+      ) t
+    ), '[]') || coalesce((
+      select jsonb_agg(w)
+      from (
+        select nightshift.warn_of_heirs(retention_warnings.relation)
+        union all
+        select nightshift.warn_of_namesake(retention_warnings.relation)
+        union all
+        select nightshift.warn_of_replica_identity(m.member)
+        from nightshift.policy_members(array[retention_warnings.relation::oid]) m
+      ) w(w)
+    ), '[]')
+  );
+end;
 $$;
 
 comment on function nightshift.retention_warnings is
@@ -17382,16 +17475,19 @@ comment on function nightshift.warn_of_namesake is
 
 create or replace function nightshift.warn_of_replica_identity(relation regclass)
 returns setof text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select format(
     'Postgres refuses to delete from %s: a publication has its deletions, and it has no primary key or other replica identity. Fix: alter table %s replica identity full;',
     nightshift.name_some(u.relations), (u.relations[1])::regclass
   )
   from nightshift.without_replica_identity(warn_of_replica_identity.relation) u(relations)
   where cardinality(u.relations) > 0;
+end;
 $$;
 
 comment on function nightshift.warn_of_replica_identity is 'A sentence with the fix where without_replica_identity finds something.';
@@ -17400,31 +17496,35 @@ comment on function nightshift.warn_of_replica_identity is 'A sentence with the 
 
 create or replace function nightshift.warnings_of_purge(relation regclass)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
-  from (
-  select format(
-    'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
-    k.name, nightshift.index_for_key(k.key)
-  )
-  from nightshift.referencing_keys(array[warnings_of_purge.relation::oid]) k
-  where not k.indexed
-  union all
-  select format(
-    'Trigger %I fires once a statement on the partitioned table; a purge deletes from the partitions, where it does not fire.',
-    t.tgname
-  )
-  from pg_catalog.pg_trigger t
-  join pg_catalog.pg_class c on c.oid = t.tgrelid
-  where t.tgrelid = warnings_of_purge.relation
-    and c.relkind = 'p'
-    and not t.tgisinternal
-    and (t.tgtype & 1) = 0
-    and (t.tgtype & 8) = 8
-  ) w(warning);
+begin
+  return (
+    select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
+    from (
+    select format(
+      'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
+      k.name, nightshift.index_for_key(k.key)
+    )
+    from nightshift.referencing_keys(array[warnings_of_purge.relation::oid]) k
+    where not k.indexed
+    union all
+    select format(
+      'Trigger %I fires once a statement on the partitioned table; a purge deletes from the partitions, where it does not fire.',
+      t.tgname
+    )
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_class c on c.oid = t.tgrelid
+    where t.tgrelid = warnings_of_purge.relation
+      and c.relkind = 'p'
+      and not t.tgisinternal
+      and (t.tgtype & 1) = 0
+      and (t.tgtype & 8) = 8
+    ) w(warning)
+  );
+end;
 $$;
 
 comment on function nightshift.warnings_of_purge is 'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences.';
@@ -17488,44 +17588,58 @@ comment on function nightshift.way_into_leaf is
 
 create or replace function nightshift.without_replica_identity(relation regclass)
 returns oid[]
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(c.oid order by c.oid), '{}')
-  from nightshift.all_leaf_relations(without_replica_identity.relation) l(leaf)
-  -- One by one: who joins here would ask of every table of the database what it is published by.
-  cross join lateral (
-    select c.oid, c.relreplident from pg_catalog.pg_class c where c.oid = l.leaf and c.relpersistence = 'p' offset 0
-  ) c
-  where exists (select 1 from pg_catalog.pg_publication b where b.pubdelete)
-    and not (
-      c.relreplident = 'f'
-      or exists (
-        select 1 from pg_catalog.pg_index i
-        where i.indrelid = c.oid and i.indimmediate and i.indisvalid
-          and case c.relreplident when 'i' then i.indisreplident when 'd' then i.indisprimary else false end
-      )
+begin
+  -- Most databases publish no deletions, and that is soon seen.
+  if not exists (
+    select from pg_catalog.pg_publication b
+    where b.pubdelete and (
+      b.puballtables
+      or exists (select from pg_catalog.pg_publication_rel t where t.prpubid = b.oid)
+      or exists (select from pg_catalog.pg_publication_namespace n where n.pnpubid = b.oid)
     )
-    and exists (
-      select 1
-      from (
-        select c.oid
-        union all
-        select a.relid::oid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
-      ) p(relation)
-      cross join pg_catalog.pg_publication b
-      where b.pubdelete
-        and (
-          b.puballtables
-          or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
-          or exists (
-            select 1 from pg_catalog.pg_publication_namespace n
-            where n.pnpubid = b.oid
-              and n.pnnspid = (select r.relnamespace from pg_catalog.pg_class r where r.oid = p.relation)
-          )
+  ) then
+    return '{}';
+  end if;
+  return (
+    select coalesce(array_agg(c.oid order by c.oid), '{}')
+    from nightshift.all_leaf_relations(without_replica_identity.relation) l(leaf)
+    -- One by one: who joins here would ask of every table of the database what it is published by.
+    cross join lateral (
+      select c.oid, c.relreplident from pg_catalog.pg_class c where c.oid = l.leaf and c.relpersistence = 'p' offset 0
+    ) c
+    where not (
+        c.relreplident = 'f'
+        or exists (
+          select 1 from pg_catalog.pg_index i
+          where i.indrelid = c.oid and i.indimmediate and i.indisvalid
+            and case c.relreplident when 'i' then i.indisreplident when 'd' then i.indisprimary else false end
         )
-    );
+      )
+      and exists (
+        select 1
+        from (
+          select c.oid
+          union all
+          select a.relid::oid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
+        ) p(relation)
+        cross join pg_catalog.pg_publication b
+        where b.pubdelete
+          and (
+            b.puballtables
+            or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
+            or exists (
+              select 1 from pg_catalog.pg_publication_namespace n
+              where n.pnpubid = b.oid
+                and n.pnnspid = (select r.relnamespace from pg_catalog.pg_class r where r.oid = p.relation)
+            )
+          )
+      )
+  );
+end;
 $$;
 
 comment on function nightshift.without_replica_identity is
@@ -18086,39 +18200,43 @@ comment on function nightshift.watch is
 
 create or replace function nightshift.work_due(schedule nightshift.schedules)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when exists (
-      select from nightshift.runs r
-      where r.job = schedule.job and r.status = 'running' and not r.dry_run and r.lease_expires_at > now()
-    ) then null
-    when s.paused and not j.runs_while_paused then null
-    when waiting.id is not null then jsonb_build_object(
-      'key', format('%s %s', waiting.id, waiting.attempt), 'resume', jsonb_build_object('runId', waiting.id, 'attempt', waiting.attempt))
-    -- What has been due for longer was kept from running by somebody, or has been tried often enough; the next time will come.
-    when schedule.due_at > now() - interval '2 hours' and tried.runs = tried.dead and tried.runs < 3 then jsonb_build_object(
-      'key', due.key || case when tried.runs > 0 then ' ' || tried.runs + 1 else '' end, 'requestedBy', 'cron ' || schedule.name, 'input', schedule.input)
-  end
-  from nightshift.settings s
-  join nightshift.jobs j on j.name = schedule.job
-  cross join lateral (
-    select format('cron %s %s', schedule.name, to_char(schedule.due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')) as key
-  ) due
-  -- An isolate that reaches a limit is killed, and another goes on where it ended; but what kills three is looked into first.
-  cross join lateral (
-    select count(*) as runs, count(*) filter (where r.status = 'lost' or r.status = 'running' and r.lease_expires_at <= now()) as dead
-    from nightshift.runs r
-    where r.job = schedule.job and r.trigger = 'schedule' and r.idempotency_key in (due.key, due.key || ' 2', due.key || ' 3')
-  ) tried
-  left join lateral (
-    select r.id, r.attempt from nightshift.runs r
-    where r.job = schedule.job and r.status = 'continued' and not s.paused and nightshift.waits_to_be_continued(r)
-    order by r.started_at desc
-    limit 1
-  ) waiting on true;
+begin
+  return (
+    select case
+      when exists (
+        select from nightshift.runs r
+        where r.job = schedule.job and r.status = 'running' and not r.dry_run and r.lease_expires_at > now()
+      ) then null
+      when s.paused and not j.runs_while_paused then null
+      when waiting.id is not null then jsonb_build_object(
+        'key', format('%s %s', waiting.id, waiting.attempt), 'resume', jsonb_build_object('runId', waiting.id, 'attempt', waiting.attempt))
+      -- What has been due for longer was kept from running by somebody, or has been tried often enough; the next time will come.
+      when schedule.due_at > now() - interval '2 hours' and tried.runs = tried.dead and tried.runs < 3 then jsonb_build_object(
+        'key', due.key || case when tried.runs > 0 then ' ' || tried.runs + 1 else '' end, 'requestedBy', 'cron ' || schedule.name, 'input', schedule.input)
+    end
+    from nightshift.settings s
+    join nightshift.jobs j on j.name = schedule.job
+    cross join lateral (
+      select format('cron %s %s', schedule.name, to_char(schedule.due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')) as key
+    ) due
+    -- An isolate that reaches a limit is killed, and another goes on where it ended; but what kills three is looked into first.
+    cross join lateral (
+      select count(*) as runs, count(*) filter (where r.status = 'lost' or r.status = 'running' and r.lease_expires_at <= now()) as dead
+      from nightshift.runs r
+      where r.job = schedule.job and r.trigger = 'schedule' and r.idempotency_key in (due.key, due.key || ' 2', due.key || ' 3')
+    ) tried
+    left join lateral (
+      select r.id, r.attempt from nightshift.runs r
+      where r.job = schedule.job and r.status = 'continued' and not s.paused and nightshift.waits_to_be_continued(r)
+      order by r.started_at desc
+      limit 1
+    ) waiting on true
+  );
+end;
 $$;
 
 comment on function nightshift.work_due is
@@ -19560,10 +19678,12 @@ comment on function nightshift.guard_insert is
 
 create or replace function nightshift.guard_steps(relation regclass, guarded_keys oid[] default null)
 returns setof nightshift.ddl_step
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select case
       when e.guarded then format(
         'create trigger %I after insert or update on %s for each row execute function nightshift.guard_child(%L);',
@@ -19586,6 +19706,7 @@ as $$
     on t.tgrelid = e.referencing and t.tgname = e.trigger_name and t.tgfoid = to_regprocedure('nightshift.guard_child()')
   where e.guarded <> coalesce(t.tgenabled = 'O', false)
   order by e.referencing::text, e.constraint_name;
+end;
 $$;
 
 comment on function nightshift.guard_steps is
@@ -19904,15 +20025,18 @@ comment on function nightshift.keys_asked is
 
 create or replace function nightshift.keys_to_parents(relation regclass, out parent regclass, out key oid)
 returns setof record
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select s.relation, c.oid
   from nightshift.soft_delete_cascades s
   join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
   where s.referencing = keys_to_parents.relation
   order by s.relation::text, s.constraint_name;
+end;
 $$;
 
 comment on function nightshift.keys_to_parents is
@@ -20651,17 +20775,21 @@ comment on function nightshift.record_purge is
 
 create or replace function nightshift.references_condition(key oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('p.%I%s %s r.%I%s', pa.attname, o.cast_left, o.name, ra.attname, o.cast_right), ' and ' order by u.position)
-  from pg_catalog.pg_constraint c
-  cross join lateral unnest(c.confkey, c.conkey, c.conpfeqop) with ordinality u(referenced, referencing, operator, position)
-  join pg_catalog.pg_attribute pa on pa.attrelid = c.confrelid and pa.attnum = u.referenced
-  join pg_catalog.pg_attribute ra on ra.attrelid = c.conrelid and ra.attnum = u.referencing
-  cross join lateral nightshift.trusted_operator(u.operator) o
-  where c.oid = references_condition.key;
+begin
+  return (
+    select string_agg(format('p.%I%s %s r.%I%s', pa.attname, o.cast_left, o.name, ra.attname, o.cast_right), ' and ' order by u.position)
+    from pg_catalog.pg_constraint c
+    cross join lateral unnest(c.confkey, c.conkey, c.conpfeqop) with ordinality u(referenced, referencing, operator, position)
+    join pg_catalog.pg_attribute pa on pa.attrelid = c.confrelid and pa.attnum = u.referenced
+    join pg_catalog.pg_attribute ra on ra.attrelid = c.conrelid and ra.attnum = u.referencing
+    cross join lateral nightshift.trusted_operator(u.operator) o
+    where c.oid = references_condition.key
+  );
+end;
 $$;
 
 comment on function nightshift.references_condition is
@@ -21546,100 +21674,104 @@ comment on function nightshift.soft_delete is
 
 create or replace function nightshift.soft_delete_advice(settings nightshift.soft_delete_tables, unique_among_active text[] default null)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_agg(jsonb_build_object('statement', a.statement, 'why', a.why, 'lock', a.lock) order by a.position, a.statement), '[]')
-  from (
-    select 1, format('revoke %s on %s from %s;', string_agg(distinct lower(g.privilege_type), ', '), settings.relation,
-        string_agg(distinct quote_ident(r.rolname), ', ')),
-      format('%s can delete its rows for good.', string_agg(distinct r.rolname, ' and ')), 'ACCESS EXCLUSIVE for a moment'
-    from pg_catalog.pg_class c
-    cross join lateral aclexplode(c.relacl) g
-    join pg_catalog.pg_roles r on r.oid = g.grantee and r.oid in (select nightshift.api_roles())
-    where c.oid = settings.relation and g.privilege_type in ('DELETE', 'TRUNCATE')
-    having count(*) > 0
-    union all
-    select 2, format('select nightshift.enable_soft_delete(%L, unique_among_active => array[%L]);', settings.relation::text,
-        (select string_agg(quote_ident(a.attname), ', ' order by u.position)
-         from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
-         join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum)),
-      format('%s holds among deleted rows, too: nobody can use their values again.', i.indexrelid::regclass), 'SHARE until the index is built, then ACCESS EXCLUSIVE for a moment'
-    from pg_catalog.pg_index i
-    where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
-      and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
-      -- The primary key keeps others from those values in any case.
-      and not exists (
-        select from pg_catalog.pg_index k
-        where k.indrelid = i.indrelid and k.indisprimary and k.indkey[0:k.indnkeyatts - 1] <@ i.indkey[0:i.indnkeyatts - 1]
-      )
-      and not exists (
-        select from unnest(unique_among_active) u
-        where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)
-          = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
-      )
-    union all
-    select 3, format('create index concurrently on %s (%s);', s.referencing, nightshift.key_columns(c.oid)),
-      format('Without it, each deletion in %s reads all of %s.', s.relation, s.referencing), 'none that readers or writers wait for'
-    from nightshift.soft_delete_cascades s
-    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
-    where s.relation = settings.relation and nightshift.is_large(s.referencing)
-      and not exists (
-        select from pg_catalog.pg_index i where i.indrelid = s.referencing and i.indisvalid and i.indkey[0] = c.conkey[1] and i.indpred is null
-      )
-    union all
-    select 4, format('grant %s on %s to authenticated;', concat_ws(', ', format('select (%s)', m.not_read), format('update (%s)', m.not_written)), settings.relation),
-      'Users may call soft_delete and restore for it, and are refused for want of these rights.', 'ACCESS EXCLUSIVE for a moment'
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('statement', a.statement, 'why', a.why, 'lock', a.lock) order by a.position, a.statement), '[]')
     from (
-      select string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_read and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'SELECT')) as not_read,
-        string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_written and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'UPDATE')) as not_written
-      from pg_catalog.pg_attribute a
-      cross join lateral (
-        select a.attname in (settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column, settings.flag_column),
-          a.attname in (settings.marker_column, settings.operation_column, settings.flag_column)
-            or a.attname in (select k.name from nightshift.key_of(settings.relation) k)
-      ) r(is_written, is_read)
-      where settings.for_users and to_regrole('authenticated') is not null and a.attrelid = settings.relation and a.attnum > 0 and not a.attisdropped
-    ) m
-    where num_nonnulls(m.not_read, m.not_written) > 0
-    union all
-    select distinct 5, format('select nightshift.enable_soft_delete(%L, for_users => true);', s.referencing::text),
-      format('Users are refused in %s, since rows of %s go along and are not for them.', settings.relation, s.referencing), 'none'
-    from nightshift.soft_delete_cascades s
-    join nightshift.soft_delete_tables t on t.relation = s.referencing
-    where settings.for_users and s.relation = settings.relation and not t.for_users
-    union all
-    select 6, format('revoke update on %s from %s;', string_agg(p.name, ', ' order by p.name), p.grantee),
-      'An update straight to a partition is not in the history.', 'ACCESS EXCLUSIVE for a moment'
-    from (
-      select t.relid::regclass::text as name, case g.grantee when 0 then 'public' else g.grantee::regrole::text end as grantee
-      from pg_catalog.pg_partition_tree(settings.relation) t
-      join pg_catalog.pg_class c on c.oid = t.relid
-      cross join lateral aclexplode(c.relacl) g
-      where t.level > 0 and g.privilege_type = 'UPDATE' and (g.grantee = 0 or g.grantee in (select nightshift.api_roles()))
-    ) p
-    group by p.grantee
-    union all
-    select 7, string_agg(format('grant %s on %s to %s;', g.privileges, g.view, g.grantee), ' ' order by g.view::text),
-      format('%s may read %s, and was let to it after its views were made.', g.grantee, settings.relation), 'none on the table'
-    from (
-      select v.oid::regclass as view, r.name as grantee, string_agg(lower(a.privilege_type), ', ' order by a.privilege_type) as privileges
+      select 1, format('revoke %s on %s from %s;', string_agg(distinct lower(g.privilege_type), ', '), settings.relation,
+          string_agg(distinct quote_ident(r.rolname), ', ')),
+        format('%s can delete its rows for good.', string_agg(distinct r.rolname, ' and ')), 'ACCESS EXCLUSIVE for a moment'
       from pg_catalog.pg_class c
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      join pg_catalog.pg_class active on active.oid = to_regclass(format('%I.%I', n.nspname, left('active_' || c.relname, 63)))
-      -- Before Postgres 17, IN would ask for the views once for each relation of the database.
-      cross join lateral nightshift.soft_delete_views(c.oid) w(oid)
-      join pg_catalog.pg_class v on v.oid = w.oid
-      cross join lateral aclexplode(c.relacl) a
-      cross join lateral (select case a.grantee when 0 then 'public' else a.grantee::regrole::text end) r(name)
-      where c.oid = settings.relation and settings.views and a.grantee <> c.relowner
-        and has_table_privilege(a.grantee, c.oid, 'SELECT') and not has_any_column_privilege(a.grantee, active.oid, 'SELECT')
-        and (a.privilege_type = 'SELECT' or a.privilege_type in ('INSERT', 'UPDATE') and v.oid = active.oid)
-      group by v.oid, r.name
-    ) g
-    group by g.grantee
-  ) a(position, statement, why, lock);
+      cross join lateral aclexplode(c.relacl) g
+      join pg_catalog.pg_roles r on r.oid = g.grantee and r.oid in (select nightshift.api_roles())
+      where c.oid = settings.relation and g.privilege_type in ('DELETE', 'TRUNCATE')
+      having count(*) > 0
+      union all
+      select 2, format('select nightshift.enable_soft_delete(%L, unique_among_active => array[%L]);', settings.relation::text,
+          (select string_agg(quote_ident(a.attname), ', ' order by u.position)
+           from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
+           join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum)),
+        format('%s holds among deleted rows, too: nobody can use their values again.', i.indexrelid::regclass), 'SHARE until the index is built, then ACCESS EXCLUSIVE for a moment'
+      from pg_catalog.pg_index i
+      where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
+        and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
+        -- The primary key keeps others from those values in any case.
+        and not exists (
+          select from pg_catalog.pg_index k
+          where k.indrelid = i.indrelid and k.indisprimary and k.indkey[0:k.indnkeyatts - 1] <@ i.indkey[0:i.indnkeyatts - 1]
+        )
+        and not exists (
+          select from unnest(unique_among_active) u
+          where array(select c from regexp_split_to_table(nightshift.columns_named(settings.relation, u), ', ') c order by 1)
+            = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
+        )
+      union all
+      select 3, format('create index concurrently on %s (%s);', s.referencing, nightshift.key_columns(c.oid)),
+        format('Without it, each deletion in %s reads all of %s.', s.relation, s.referencing), 'none that readers or writers wait for'
+      from nightshift.soft_delete_cascades s
+      join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+      where s.relation = settings.relation and nightshift.is_large(s.referencing)
+        and not exists (
+          select from pg_catalog.pg_index i where i.indrelid = s.referencing and i.indisvalid and i.indkey[0] = c.conkey[1] and i.indpred is null
+        )
+      union all
+      select 4, format('grant %s on %s to authenticated;', concat_ws(', ', format('select (%s)', m.not_read), format('update (%s)', m.not_written)), settings.relation),
+        'Users may call soft_delete and restore for it, and are refused for want of these rights.', 'ACCESS EXCLUSIVE for a moment'
+      from (
+        select string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_read and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'SELECT')) as not_read,
+          string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_written and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'UPDATE')) as not_written
+        from pg_catalog.pg_attribute a
+        cross join lateral (
+          select a.attname in (settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column, settings.flag_column),
+            a.attname in (settings.marker_column, settings.operation_column, settings.flag_column)
+              or a.attname in (select k.name from nightshift.key_of(settings.relation) k)
+        ) r(is_written, is_read)
+        where settings.for_users and to_regrole('authenticated') is not null and a.attrelid = settings.relation and a.attnum > 0 and not a.attisdropped
+      ) m
+      where num_nonnulls(m.not_read, m.not_written) > 0
+      union all
+      select distinct 5, format('select nightshift.enable_soft_delete(%L, for_users => true);', s.referencing::text),
+        format('Users are refused in %s, since rows of %s go along and are not for them.', settings.relation, s.referencing), 'none'
+      from nightshift.soft_delete_cascades s
+      join nightshift.soft_delete_tables t on t.relation = s.referencing
+      where settings.for_users and s.relation = settings.relation and not t.for_users
+      union all
+      select 6, format('revoke update on %s from %s;', string_agg(p.name, ', ' order by p.name), p.grantee),
+        'An update straight to a partition is not in the history.', 'ACCESS EXCLUSIVE for a moment'
+      from (
+        select t.relid::regclass::text as name, case g.grantee when 0 then 'public' else g.grantee::regrole::text end as grantee
+        from pg_catalog.pg_partition_tree(settings.relation) t
+        join pg_catalog.pg_class c on c.oid = t.relid
+        cross join lateral aclexplode(c.relacl) g
+        where t.level > 0 and g.privilege_type = 'UPDATE' and (g.grantee = 0 or g.grantee in (select nightshift.api_roles()))
+      ) p
+      group by p.grantee
+      union all
+      select 7, string_agg(format('grant %s on %s to %s;', g.privileges, g.view, g.grantee), ' ' order by g.view::text),
+        format('%s may read %s, and was let to it after its views were made.', g.grantee, settings.relation), 'none on the table'
+      from (
+        select v.oid::regclass as view, r.name as grantee, string_agg(lower(a.privilege_type), ', ' order by a.privilege_type) as privileges
+        from pg_catalog.pg_class c
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        join pg_catalog.pg_class active on active.oid = to_regclass(format('%I.%I', n.nspname, left('active_' || c.relname, 63)))
+        -- Before Postgres 17, IN would ask for the views once for each relation of the database.
+        cross join lateral nightshift.soft_delete_views(c.oid) w(oid)
+        join pg_catalog.pg_class v on v.oid = w.oid
+        cross join lateral aclexplode(c.relacl) a
+        cross join lateral (select case a.grantee when 0 then 'public' else a.grantee::regrole::text end) r(name)
+        where c.oid = settings.relation and settings.views and a.grantee <> c.relowner
+          and has_table_privilege(a.grantee, c.oid, 'SELECT') and not has_any_column_privilege(a.grantee, active.oid, 'SELECT')
+          and (a.privilege_type = 'SELECT' or a.privilege_type in ('INSERT', 'UPDATE') and v.oid = active.oid)
+        group by v.oid, r.name
+      ) g
+      group by g.grantee
+    ) a(position, statement, why, lock)
+  );
+end;
 $$;
 
 comment on function nightshift.soft_delete_advice is
@@ -24334,51 +24466,55 @@ comment on function nightshift.describe_vacuum_policy is 'The JSON document of a
 
 create or replace function nightshift.describe_vacuum_state(state nightshift.vacuum_state)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'table', s.name,
-    'partitioned', s.kind = 'p',
-    'reason', coalesce(s.reason, 'asked'),
-    'detail', case coalesce(s.reason, 'asked')
-      when 'freeze' then format('its oldest row is %s transactions or multixacts old', nightshift.figure(s.freeze_age))
-      when 'purged' then format('a purge took rows from it, and %s are dead', nightshift.figure(s.dead_rows))
-      when 'dead_rows' then format('%s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
-      when 'statistics' then case when s.kind = 'p'
-        then 'autovacuum never analyzes a partitioned table'
-        else format('%s rows changed since it was last analyzed', nightshift.figure(s.changed_rows)) end
-      else format('it was asked for; %s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
-    end,
-    'deadRows', s.dead_rows,
-    'liveRows', s.live_rows,
-    'freezeAge', s.freeze_age,
-    'sizeBytes', (
-      select sum(c.relpages::bigint) * current_setting('block_size')::bigint
-      from pg_catalog.pg_class c
-      where c.oid in (
-        select s.relation
-        union all select t.reltoastrelid from pg_catalog.pg_class t where t.oid = s.relation
-        union all select i.indexrelid from pg_catalog.pg_index i where i.indrelid = s.relation
-      )
-    ),
-    'statement', nightshift.vacuum_statement(s.relation) || ';',
-    'schedule', format('select cron.schedule(%L, %L, %L);', 'vacuum ' || s.name, '0 3 * * *', nightshift.vacuum_statement(s.relation)),
-    'mayVacuum', nightshift.may_vacuum(current_user, s.relation),
-    'purged', s.purged_at is not null,
-    'advice', case when s.purged_at is not null and s.kind = 'r'
-      -- A setting of the server from Postgres 18 on.
-      and coalesce(current_setting('vacuum_truncate', true), 'on') <> 'off'
-      and not exists (
-        select from pg_catalog.pg_class c
-        cross join lateral pg_options_to_table(c.reloptions) o
-        where c.oid = s.relation and o.option_name = 'vacuum_truncate' and not o.option_value::boolean
-      )
-      then format('alter table %s set (vacuum_truncate = false);', s.name) end
-  )
-  from (select (describe_vacuum_state.state).*) s
-  where s.relation is not null;
+begin
+  return (
+    select jsonb_build_object(
+      'table', s.name,
+      'partitioned', s.kind = 'p',
+      'reason', coalesce(s.reason, 'asked'),
+      'detail', case coalesce(s.reason, 'asked')
+        when 'freeze' then format('its oldest row is %s transactions or multixacts old', nightshift.figure(s.freeze_age))
+        when 'purged' then format('a purge took rows from it, and %s are dead', nightshift.figure(s.dead_rows))
+        when 'dead_rows' then format('%s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
+        when 'statistics' then case when s.kind = 'p'
+          then 'autovacuum never analyzes a partitioned table'
+          else format('%s rows changed since it was last analyzed', nightshift.figure(s.changed_rows)) end
+        else format('it was asked for; %s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
+      end,
+      'deadRows', s.dead_rows,
+      'liveRows', s.live_rows,
+      'freezeAge', s.freeze_age,
+      'sizeBytes', (
+        select sum(c.relpages::bigint) * current_setting('block_size')::bigint
+        from pg_catalog.pg_class c
+        where c.oid in (
+          select s.relation
+          union all select t.reltoastrelid from pg_catalog.pg_class t where t.oid = s.relation
+          union all select i.indexrelid from pg_catalog.pg_index i where i.indrelid = s.relation
+        )
+      ),
+      'statement', nightshift.vacuum_statement(s.relation) || ';',
+      'schedule', format('select cron.schedule(%L, %L, %L);', 'vacuum ' || s.name, '0 3 * * *', nightshift.vacuum_statement(s.relation)),
+      'mayVacuum', nightshift.may_vacuum(current_user, s.relation),
+      'purged', s.purged_at is not null,
+      'advice', case when s.purged_at is not null and s.kind = 'r'
+        -- A setting of the server from Postgres 18 on.
+        and coalesce(current_setting('vacuum_truncate', true), 'on') <> 'off'
+        and not exists (
+          select from pg_catalog.pg_class c
+          cross join lateral pg_options_to_table(c.reloptions) o
+          where c.oid = s.relation and o.option_name = 'vacuum_truncate' and not o.option_value::boolean
+        )
+        then format('alter table %s set (vacuum_truncate = false);', s.name) end
+    )
+    from (select (describe_vacuum_state.state).*) s
+    where s.relation is not null
+  );
+end;
 $$;
 
 comment on function nightshift.describe_vacuum_state is
@@ -25084,20 +25220,24 @@ comment on function nightshift.tables_to_vacuum is
 
 create or replace function nightshift.vacuum_statement(relation oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when c.relkind = 'p' then format('analyze (skip_locked) %s%I.%I',
-      -- Earlier versions know no word for it, and analyze the partitions as well.
-      case when current_setting('server_version_num')::integer >= 180000 then 'only ' end, n.nspname, c.relname)
-    -- To give the end of a file back, it would lock out readers, on a standby for as long as they run.
-    else format('vacuum (analyze, skip_locked, truncate false, parallel 0) %I.%I', n.nspname, c.relname)
-  end
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.oid = vacuum_statement.relation;
+begin
+  return (
+    select case
+      when c.relkind = 'p' then format('analyze (skip_locked) %s%I.%I',
+        -- Earlier versions know no word for it, and analyze the partitions as well.
+        case when current_setting('server_version_num')::integer >= 180000 then 'only ' end, n.nspname, c.relname)
+      -- To give the end of a file back, it would lock out readers, on a standby for as long as they run.
+      else format('vacuum (analyze, skip_locked, truncate false, parallel 0) %I.%I', n.nspname, c.relname)
+    end
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.oid = vacuum_statement.relation
+  );
+end;
 $$;
 
 comment on function nightshift.vacuum_statement is
@@ -25286,35 +25426,39 @@ comment on function nightshift.watch_vacuum is
 
 create or replace function nightshift.xmin_holder(before timestamptz)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object('holder', h.holder, 'xids', h.xids, 'since', h.since, 'fix', h.fix)
-  from (
-    select
-      format('pid %s (%s as %s, %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state) as holder,
-      greatest(age(a.backend_xid), age(a.backend_xmin)) as xids,
-      a.xact_start as since,
-      format(case a.state when 'active' then 'select pg_cancel_backend(%s);' else 'select pg_terminate_backend(%s);' end, a.pid) as fix
-    from pg_catalog.pg_stat_activity a
-    where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
-      and not exists (select from pg_catalog.pg_stat_progress_vacuum v where v.pid = a.pid)
-    union all
-    select format('the standby %s, whose queries hold back vacuum', coalesce(nullif(s.application_name, ''), s.pid::text)),
-      age(s.backend_xmin), s.backend_start, '-- on the standby: end its oldest query, or set hot_standby_feedback = off'
-    from pg_catalog.pg_stat_replication s
-    union all
-    select format('the prepared transaction %s of %s', p.gid, p.owner), age(p.transaction), p.prepared, format('commit prepared %1$L; -- or, which throws its changes away: rollback prepared %1$L;', p.gid)
-    from pg_catalog.pg_prepared_xacts p
-    where p.database = current_database()
-    union all
-    select format('the replication slot %s', s.slot_name), age(s.xmin), '-infinity', format('select pg_drop_replication_slot(%L);', s.slot_name)
-    from pg_catalog.pg_replication_slots s
-  ) h
-  where h.xids is not null and h.since < xmin_holder.before
-  order by h.xids desc
-  limit 1;
+begin
+  return (
+    select jsonb_build_object('holder', h.holder, 'xids', h.xids, 'since', h.since, 'fix', h.fix)
+    from (
+      select
+        format('pid %s (%s as %s, %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state) as holder,
+        greatest(age(a.backend_xid), age(a.backend_xmin)) as xids,
+        a.xact_start as since,
+        format(case a.state when 'active' then 'select pg_cancel_backend(%s);' else 'select pg_terminate_backend(%s);' end, a.pid) as fix
+      from pg_catalog.pg_stat_activity a
+      where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
+        and not exists (select from pg_catalog.pg_stat_progress_vacuum v where v.pid = a.pid)
+      union all
+      select format('the standby %s, whose queries hold back vacuum', coalesce(nullif(s.application_name, ''), s.pid::text)),
+        age(s.backend_xmin), s.backend_start, '-- on the standby: end its oldest query, or set hot_standby_feedback = off'
+      from pg_catalog.pg_stat_replication s
+      union all
+      select format('the prepared transaction %s of %s', p.gid, p.owner), age(p.transaction), p.prepared, format('commit prepared %1$L; -- or, which throws its changes away: rollback prepared %1$L;', p.gid)
+      from pg_catalog.pg_prepared_xacts p
+      where p.database = current_database()
+      union all
+      select format('the replication slot %s', s.slot_name), age(s.xmin), '-infinity', format('select pg_drop_replication_slot(%L);', s.slot_name)
+      from pg_catalog.pg_replication_slots s
+    ) h
+    where h.xids is not null and h.since < xmin_holder.before
+    order by h.xids desc
+    limit 1
+  );
+end;
 $$;
 
 comment on function nightshift.xmin_holder is
@@ -28330,7 +28474,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3aca9764c57de615c1ad80389aea6646f443fa241011612342efed9bd8335cb5', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '064c8c23d3ceeee352870203059a2e089b97115c78f779fa16967667e3e24ce4', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

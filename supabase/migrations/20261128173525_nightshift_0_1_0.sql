@@ -9565,6 +9565,7 @@ returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return (
@@ -9602,6 +9603,7 @@ returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   populated boolean;
@@ -9811,6 +9813,7 @@ returns table (relation regclass, kind "char")
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -9854,6 +9857,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   read regclass[];
@@ -14950,6 +14954,7 @@ language plpgsql
 stable
 rows 5
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -19820,7 +19825,9 @@ create or replace function nightshift.index_columns(
 returns setof record
 language plpgsql
 stable
+rows 2
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -19953,6 +19960,7 @@ create or replace function nightshift.key_of(
 returns setof record
 language plpgsql
 stable
+rows 2
 set search_path = pg_catalog, pg_temp
 as $$
 -- In this language a session plans the query once, which takes longer than to run it, and each deletion runs it several times.
@@ -21677,6 +21685,7 @@ returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return (
@@ -21786,6 +21795,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
@@ -28474,7 +28484,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '064c8c23d3ceeee352870203059a2e089b97115c78f779fa16967667e3e24ce4', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7480a1de20fec1d3f8962dd2f04b533bf4537896c03a95906dc33b9d2ad97106', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

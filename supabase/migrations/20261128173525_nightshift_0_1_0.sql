@@ -17617,32 +17617,32 @@ begin
       select c.oid, c.relreplident from pg_catalog.pg_class c where c.oid = l.leaf and c.relpersistence = 'p' offset 0
     ) c
     where not (
-        c.relreplident = 'f'
-        or exists (
-          select 1 from pg_catalog.pg_index i
-          where i.indrelid = c.oid and i.indimmediate and i.indisvalid
-            and case c.relreplident when 'i' then i.indisreplident when 'd' then i.indisprimary else false end
-        )
+      c.relreplident = 'f'
+      or exists (
+        select 1 from pg_catalog.pg_index i
+        where i.indrelid = c.oid and i.indimmediate and i.indisvalid
+          and case c.relreplident when 'i' then i.indisreplident when 'd' then i.indisprimary else false end
       )
-      and exists (
-        select 1
-        from (
-          select c.oid
-          union all
-          select a.relid::oid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
-        ) p(relation)
-        cross join pg_catalog.pg_publication b
-        where b.pubdelete
-          and (
-            b.puballtables
-            or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
-            or exists (
-              select 1 from pg_catalog.pg_publication_namespace n
-              where n.pnpubid = b.oid
-                and n.pnnspid = (select r.relnamespace from pg_catalog.pg_class r where r.oid = p.relation)
-            )
+    )
+    and exists (
+      select 1
+      from (
+        select c.oid
+        union all
+        select a.relid::oid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
+      ) p(relation)
+      cross join pg_catalog.pg_publication b
+      where b.pubdelete
+        and (
+          b.puballtables
+          or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
+          or exists (
+            select 1 from pg_catalog.pg_publication_namespace n
+            where n.pnpubid = b.oid
+              and n.pnnspid = (select r.relnamespace from pg_catalog.pg_class r where r.oid = p.relation)
           )
-      )
+        )
+    )
   );
 end;
 $$;
@@ -28484,7 +28484,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7480a1de20fec1d3f8962dd2f04b533bf4537896c03a95906dc33b9d2ad97106', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '40fea26e497200452a71ea8fcdf2285bcbb4edd1219a094ee06f73fca05fd4f2', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

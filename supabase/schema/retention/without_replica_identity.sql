@@ -24,32 +24,32 @@ begin
       select c.oid, c.relreplident from pg_catalog.pg_class c where c.oid = l.leaf and c.relpersistence = 'p' offset 0
     ) c
     where not (
-        c.relreplident = 'f'
-        or exists (
-          select 1 from pg_catalog.pg_index i
-          where i.indrelid = c.oid and i.indimmediate and i.indisvalid
-            and case c.relreplident when 'i' then i.indisreplident when 'd' then i.indisprimary else false end
-        )
+      c.relreplident = 'f'
+      or exists (
+        select 1 from pg_catalog.pg_index i
+        where i.indrelid = c.oid and i.indimmediate and i.indisvalid
+          and case c.relreplident when 'i' then i.indisreplident when 'd' then i.indisprimary else false end
       )
-      and exists (
-        select 1
-        from (
-          select c.oid
-          union all
-          select a.relid::oid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
-        ) p(relation)
-        cross join pg_catalog.pg_publication b
-        where b.pubdelete
-          and (
-            b.puballtables
-            or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
-            or exists (
-              select 1 from pg_catalog.pg_publication_namespace n
-              where n.pnpubid = b.oid
-                and n.pnnspid = (select r.relnamespace from pg_catalog.pg_class r where r.oid = p.relation)
-            )
+    )
+    and exists (
+      select 1
+      from (
+        select c.oid
+        union all
+        select a.relid::oid from pg_catalog.pg_partition_ancestors(c.oid) a(relid)
+      ) p(relation)
+      cross join pg_catalog.pg_publication b
+      where b.pubdelete
+        and (
+          b.puballtables
+          or exists (select 1 from pg_catalog.pg_publication_rel t where t.prpubid = b.oid and t.prrelid = p.relation)
+          or exists (
+            select 1 from pg_catalog.pg_publication_namespace n
+            where n.pnpubid = b.oid
+              and n.pnnspid = (select r.relnamespace from pg_catalog.pg_class r where r.oid = p.relation)
           )
-      )
+        )
+    )
   );
 end;
 $$;

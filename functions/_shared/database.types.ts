@@ -3205,6 +3205,13 @@ export type Database = {
         }[]
       }
       json_number: { Args: { value: number }; Returns: number }
+      judge_health: {
+        Args: {
+          health_check: Database["nightshift"]["Tables"]["health_checks"]["Row"]
+          measures: Database["nightshift"]["CompositeTypes"]["health_measure"][]
+        }
+        Returns: Json
+      }
       judge_key_query: {
         Args: {
           min_ms: number

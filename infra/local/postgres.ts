@@ -265,8 +265,11 @@ export async function bootstrap(adminUrl: string): Promise<void> {
       await transaction.unsafe(ROLES);
       // Every login role of a local stack shares one password, as in `supabase start`.
       const password = decodeURIComponent(new URL(adminUrl).password);
+      // It is long and random: to make each guess at it costly would only make each session so. Before Postgres 16 there is no choice.
+      await transaction`
+        select set_config('scram_iterations', '1', true) where current_setting('server_version_num')::integer >= 160000`;
       const [row] = await transaction<{ statement: string }[]>`
-        select format('alter role authenticator password %L', ${password}::text) as statement`;
+        select format('alter role authenticator password %1$L; alter role %2$I password %1$L', ${password}::text, current_user) as statement`;
       await transaction.unsafe(row?.statement ?? '');
       await transaction.unsafe(SCHEMAS);
     });

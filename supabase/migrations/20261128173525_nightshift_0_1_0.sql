@@ -1989,10 +1989,12 @@ comment on function nightshift.untrusted_in_condition is
 
 create or replace function nightshift.application_owners()
 returns setof oid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select r.oid
   from pg_catalog.pg_namespace n
   cross join pg_catalog.pg_roles r
@@ -2000,6 +2002,7 @@ as $$
     and pg_has_role(n.nspowner, r.oid, 'usage')
     -- On older projects postgres is a member of these.
     and (r.oid = n.nspowner or r.rolname not like 'supabase\_%');
+end;
 $$;
 
 comment on function nightshift.application_owners is
@@ -2009,10 +2012,12 @@ comment on function nightshift.application_owners is
 
 create or replace function nightshift.application_tables()
 returns setof oid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select c.oid
   from pg_catalog.pg_class c
   where c.relkind in ('r', 'p', 'm', 't') and c.relpersistence <> 't'
@@ -2024,6 +2029,7 @@ as $$
     and (c.relispartition or c.oid not in (
       select r.partition from nightshift.retired_partitions r where r.status = 'detached'
     ));
+end;
 $$;
 
 comment on function nightshift.application_tables is
@@ -2039,7 +2045,7 @@ as $$
 declare
   health_check nightshift.health_checks;
   document jsonb;
-  documents jsonb := '[]';
+  documents jsonb[] := '{}';
   not_run text[] := '{}';
   stopped boolean := false;
 begin
@@ -2056,13 +2062,13 @@ begin
     end if;
     document := nightshift.run_health_check(health_check, as_of);
     stopped := coalesce((document ->> 'stopped')::boolean, false);
-    documents := documents || jsonb_build_array(document - 'stopped');
+    documents := documents || (document - 'stopped');
   end loop;
 
   return jsonb_build_object(
     'at', as_of,
     'serverVersion', current_setting('server_version'),
-    'checks', documents,
+    'checks', to_jsonb(documents),
     'notRun', to_jsonb(not_run)
   );
 end;
@@ -2154,25 +2160,29 @@ comment on function nightshift.declare_health_check is
 
 create or replace function nightshift.describe_health_check(health_check nightshift.health_checks)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'name', health_check.name,
-    'title', health_check.title,
-    'healthy', health_check.healthy,
-    'why', health_check.why,
-    'unit', health_check.unit,
-    'worse', health_check.worse,
-    'quick', health_check.quick,
-    'info', nightshift.json_number(case when t.id is null then health_check.info else t.info end),
-    'warning', nightshift.json_number(case when t.id is null then health_check.warning else t.warning end),
-    'critical', nightshift.json_number(case when t.id is null then health_check.critical else t.critical end),
-    'off', t.id is not null and coalesce(t.info, t.warning, t.critical) is null
-  )
-  from (values (1)) one
-  left join nightshift.health_thresholds t on t.check_name = health_check.name and t.subject is null;
+begin
+  return (
+    select jsonb_build_object(
+      'name', health_check.name,
+      'title', health_check.title,
+      'healthy', health_check.healthy,
+      'why', health_check.why,
+      'unit', health_check.unit,
+      'worse', health_check.worse,
+      'quick', health_check.quick,
+      'info', nightshift.json_number(case when t.id is null then health_check.info else t.info end),
+      'warning', nightshift.json_number(case when t.id is null then health_check.warning else t.warning end),
+      'critical', nightshift.json_number(case when t.id is null then health_check.critical else t.critical end),
+      'off', t.id is not null and coalesce(t.info, t.warning, t.critical) is null
+    )
+    from (values (1)) one
+    left join nightshift.health_thresholds t on t.check_name = health_check.name and t.subject is null
+  );
+end;
 $$;
 
 comment on function nightshift.describe_health_check is
@@ -2221,12 +2231,16 @@ comment on function nightshift.describe_leftovers is
 
 create or replace function nightshift.describe_needs(step jsonb)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('%s (%s)', k.key, k.value), ', ' order by k.value::bigint desc, k.key)
-  from jsonb_each_text(describe_needs.step -> 'blockedBy') k;
+begin
+  return (
+    select string_agg(format('%s (%s)', k.key, k.value), ', ' order by k.value::bigint desc, k.key)
+    from jsonb_each_text(describe_needs.step -> 'blockedBy') k
+  );
+end;
 $$;
 
 comment on function nightshift.describe_needs is 'The foreign keys that kept rows from a purge, and how many each.';
@@ -2324,16 +2338,20 @@ comment on function nightshift.fix_of_stale_view is 'SQL that refreshes a view o
 
 create or replace function nightshift.fix_of_step(step jsonb)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- What is no SQL is said as a comment.
-  select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || f.fix end
-  from (
-    select coalesce(fix_of_step.step #>> '{error,hint}', fix_of_step.step #>> '{fixes,0,fix}') as fix
-  ) f
-  where f.fix is not null;
+begin
+  return (
+    -- What is no SQL is said as a comment.
+    select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || f.fix end
+    from (
+      select coalesce(fix_of_step.step #>> '{error,hint}', fix_of_step.step #>> '{fixes,0,fix}') as fix
+    ) f
+    where f.fix is not null
+  );
+end;
 $$;
 
 comment on function nightshift.fix_of_step is
@@ -2384,15 +2402,19 @@ comment on function nightshift.health_level is 'The worst level whose threshold 
 
 create or replace function nightshift.index_definition(index oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select substr(pg_get_indexdef(x.indexrelid), 1 + length(format('CREATE %sINDEX %I ON %s%s',
-    case when x.indisunique then 'UNIQUE ' end, c.relname, case when c.relkind = 'I' then 'ONLY ' end, x.indrelid::regclass)))
-  from pg_catalog.pg_index x
-  join pg_catalog.pg_class c on c.oid = x.indexrelid
-  where x.indexrelid = index_definition.index;
+begin
+  return (
+    select substr(pg_get_indexdef(x.indexrelid), 1 + length(format('CREATE %sINDEX %I ON %s%s',
+      case when x.indisunique then 'UNIQUE ' end, c.relname, case when c.relkind = 'I' then 'ONLY ' end, x.indrelid::regclass)))
+    from pg_catalog.pg_index x
+    join pg_catalog.pg_class c on c.oid = x.indexrelid
+    where x.indexrelid = index_definition.index
+  );
+end;
 $$;
 
 comment on function nightshift.index_definition is
@@ -2400,16 +2422,77 @@ comment on function nightshift.index_definition is
 
 -- supabase/schema/health/json_number.sql
 
+-- plpgsql for the same reason as health_level.
+
 create or replace function nightshift.json_number(value numeric)
 returns numeric
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case when value not in ('NaN', 'Infinity', '-Infinity') then value end;
+begin
+  return case when value not in ('NaN', 'Infinity', '-Infinity') then value end;
+end;
 $$;
 
 comment on function nightshift.json_number is 'The number, or null where JSON has none: one that is infinite, or not a number.';
+
+-- supabase/schema/health/judge_health.sql
+
+-- Which level each value has, and the worst first.
+-- Why: apart from run_health_check, whose query differs with each check: what is the same for all of them is planned once.
+
+create or replace function nightshift.judge_health(health_check nightshift.health_checks, measures nightshift.health_measure[])
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return (
+    with judged as (
+      select m.subject, m.value, m.detail, m.fix, m.problem, t.*,
+        case when m.problem is not null then 'unknown'
+          else nightshift.health_level(m.value, health_check.worse, t.info, t.warning, t.critical) end as level
+      from unnest(measures) m
+      left join nightshift.health_thresholds s on s.check_name = health_check.name and s.subject = m.subject
+      left join nightshift.health_thresholds w on w.check_name = health_check.name and w.subject is null
+      cross join lateral (
+        select
+          case when s.check_name is not null then s.info when w.check_name is not null then w.info
+            when own.set then m.info else health_check.info end as info,
+          case when s.check_name is not null then s.warning when w.check_name is not null then w.warning
+            when own.set then m.warning else health_check.warning end as warning,
+          case when s.check_name is not null then s.critical when w.check_name is not null then w.critical
+            when own.set then m.critical else health_check.critical end as critical
+        from (select coalesce(m.info, m.warning, m.critical) is not null as set) own
+      ) t
+    ),
+    ranked as (
+      select j.*,
+        row_number() over (order by nightshift.level_rank(j.level) desc,
+          case health_check.worse when 'lower' then -j.value else j.value end desc nulls last, j.subject) as place
+      from judged j
+    )
+    select jsonb_build_object(
+      'measured', count(*),
+      'level', coalesce((select r.level from ranked r where r.place = 1), 'ok'),
+      'value', (select nightshift.json_number(r.value) from ranked r where r.place = 1),
+      'subject', (select r.subject from ranked r where r.place = 1),
+      'findingsTotal', count(*) filter (where level <> 'ok'),
+      'findings', coalesce(jsonb_agg(jsonb_build_object(
+        'subject', subject, 'level', level, 'value', nightshift.json_number(value), 'detail', coalesce(problem, detail), 'fix', fix,
+        'info', nightshift.json_number(info), 'warning', nightshift.json_number(warning), 'critical', nightshift.json_number(critical)
+      ) order by place) filter (where level <> 'ok' and place <= 20), '[]')
+    )
+    from ranked
+  );
+end;
+$$;
+
+comment on function nightshift.judge_health is
+  'What a check found, of what it measured: measured (how many subjects), level, value and subject (of the worst), findings (at most 20, worst first: subject, level, value, detail, fix, thresholds), findingsTotal.';
 
 -- supabase/schema/health/last_health_levels.sql
 
@@ -2614,14 +2697,18 @@ comment on function nightshift.oldest_due is
 
 create or replace function nightshift.only_kept(step jsonb)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    not only_kept.step ? 'error' and (only_kept.step ->> 'rowsLeft')::bigint = 0 and (only_kept.step ->> 'rowsKept')::bigint > 0,
-    false
+begin
+  return (
+    select coalesce(
+      not only_kept.step ? 'error' and (only_kept.step ->> 'rowsLeft')::bigint = 0 and (only_kept.step ->> 'rowsKept')::bigint > 0,
+      false
+    )
   );
+end;
 $$;
 
 comment on function nightshift.only_kept is
@@ -2631,16 +2718,20 @@ comment on function nightshift.only_kept is
 
 create or replace function nightshift.only_needed(step jsonb)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    not only_needed.step ? 'error'
-      and (only_needed.step ->> 'rowsLeft')::bigint > 0
-      and (only_needed.step ->> 'rowsLeft')::bigint = (only_needed.step ->> 'rowsBlocked')::bigint,
-    false
+begin
+  return (
+    select coalesce(
+      not only_needed.step ? 'error'
+        and (only_needed.step ->> 'rowsLeft')::bigint > 0
+        and (only_needed.step ->> 'rowsLeft')::bigint = (only_needed.step ->> 'rowsBlocked')::bigint,
+      false
+    )
   );
+end;
 $$;
 
 comment on function nightshift.only_needed is
@@ -2650,12 +2741,14 @@ comment on function nightshift.only_needed is
 
 create or replace function nightshift.partitions_without_policy()
 returns table (parent oid, newest oid, ends_at timestamp, days numeric, has_default boolean, is_switched_off boolean)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set datestyle = 'ISO'
 as $$
+begin
+  return query
   select distinct on (t.partrelid)
     t.partrelid, c.oid, e.ends_at,
     -- Before version 17 Postgres subtracts nothing from infinity.
@@ -2688,6 +2781,7 @@ as $$
       where f.relid <> t.partrelid and (nightshift.partition_key(f.relid)).column_name = a.attname
     )
   order by t.partrelid, e.ends_at desc;
+end;
 $$;
 
 comment on function nightshift.partitions_without_policy is
@@ -2697,10 +2791,12 @@ comment on function nightshift.partitions_without_policy is
 
 create or replace function nightshift.parts_of_invalid_indexes()
 returns setof oid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select y.indexrelid
   from pg_catalog.pg_index x
   join pg_catalog.pg_class c on c.oid = x.indexrelid and c.relkind = 'I'
@@ -2708,6 +2804,7 @@ as $$
   join pg_catalog.pg_index y on y.indrelid = t.relid and y.indexrelid <> x.indexrelid
   where not x.indisvalid and y.indisunique = x.indisunique
     and nightshift.index_definition(y.indexrelid) = nightshift.index_definition(x.indexrelid);
+end;
 $$;
 
 comment on function nightshift.parts_of_invalid_indexes is
@@ -2717,10 +2814,12 @@ comment on function nightshift.parts_of_invalid_indexes is
 
 create or replace function nightshift.purge_steps(as_of timestamptz, scheduled boolean, max_runs integer)
 returns table (relation text, place bigint, started_at timestamptz, step jsonb)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select s.step ->> 'relation', row_number() over (partition by s.step ->> 'relation' order by r.started_at desc),
     r.started_at, s.step
   from (
@@ -2735,6 +2834,7 @@ as $$
   ) r
   -- Of a table that could not even be counted the report knows nothing.
   cross join lateral jsonb_path_query(r.report, '$.steps[*] ? (!(exists (@.error) && @.dueRows == 0))') s(step);
+end;
 $$;
 
 comment on function nightshift.purge_steps is
@@ -2744,21 +2844,25 @@ comment on function nightshift.purge_steps is
 
 create or replace function nightshift.read_as_caller(relation oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(distinct u.name, ', ')
-  from pg_catalog.pg_depend d
-  left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
-  left join pg_catalog.pg_class v on v.oid = w.ev_class and v.relkind = 'v' and exists (
-    select 1 from pg_options_to_table(v.reloptions) o where o.option_name = 'security_invoker' and o.option_value::boolean
-  )
-  cross join lateral (
-    select case when v.oid is not null then format('view %s', v.oid::regclass)
-      when d.classid = 'pg_catalog.pg_policy'::regclass then pg_describe_object(d.classid, d.objid, 0) end
-  ) u(name)
-  where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = read_as_caller.relation;
+begin
+  return (
+    select string_agg(distinct u.name, ', ')
+    from pg_catalog.pg_depend d
+    left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
+    left join pg_catalog.pg_class v on v.oid = w.ev_class and v.relkind = 'v' and exists (
+      select 1 from pg_options_to_table(v.reloptions) o where o.option_name = 'security_invoker' and o.option_value::boolean
+    )
+    cross join lateral (
+      select case when v.oid is not null then format('view %s', v.oid::regclass)
+        when d.classid = 'pg_catalog.pg_policy'::regclass then pg_describe_object(d.classid, d.objid, 0) end
+    ) u(name)
+    where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = read_as_caller.relation
+  );
+end;
 $$;
 
 comment on function nightshift.read_as_caller is
@@ -2770,10 +2874,12 @@ comment on function nightshift.read_as_caller is
 
 create or replace function nightshift.redundant_indexes()
 returns table (index oid, other oid, relation oid, same_keys boolean, key oid)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with alike as materialized (
     select a.indexrelid as index, b.indexrelid as other
     from pg_catalog.pg_index a
@@ -2855,6 +2961,7 @@ as $$
   order by r.index,
     -- One that stays itself.
     r.other in (select e.index from redundant e), r.other_keys desc, r.other_kept desc, r.other_key is null, r.other;
+end;
 $$;
 
 comment on function nightshift.redundant_indexes is
@@ -2992,11 +3099,15 @@ comment on function nightshift.require_statistics is
 
 create or replace function nightshift.run_by_hand(policies regclass)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select format('-- npm run nightshift -- run %s', j.name) from nightshift.jobs j where j.policies = run_by_hand.policies;
+begin
+  return (
+    select format('-- npm run nightshift -- run %s', j.name) from nightshift.jobs j where j.policies = run_by_hand.policies
+  );
+end;
 $$;
 
 comment on function nightshift.run_by_hand is 'How to run by hand the job that goes by a table of policies.';
@@ -3004,7 +3115,7 @@ comment on function nightshift.run_by_hand is 'How to run by hand the job that g
 -- supabase/schema/health/run_health_check.sql
 
 -- Health checks: what each looks at, from where on that is worth a word, and who thinks otherwise.
--- Why: a check is one function and one row, declared together in a file of its own; how a value becomes a level is decided here, once.
+-- Why: a check is one function and one row, declared together in a file of its own; how a value becomes a level is decided in one place, judge_health.
 
 create or replace function nightshift.run_health_check(health_check nightshift.health_checks, as_of timestamptz)
 returns jsonb
@@ -3013,53 +3124,13 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   started timestamptz := clock_timestamp();
+  measures nightshift.health_measure[];
   found_out jsonb;
   failure text;
   remedy text;
 begin
-  execute format(
-    $query$
-    with judged as (
-      select m.subject, m.value, m.detail, m.fix, m.problem, t.*,
-        case when m.problem is not null then 'unknown'
-          else nightshift.health_level(m.value, $2, t.info, t.warning, t.critical) end as level
-      from nightshift.%I($1) m
-      left join nightshift.health_thresholds s on s.check_name = $3 and s.subject = m.subject
-      left join nightshift.health_thresholds w on w.check_name = $3 and w.subject is null
-      cross join lateral (
-        select
-          case when s.check_name is not null then s.info when w.check_name is not null then w.info
-            when own.set then m.info else $4 end as info,
-          case when s.check_name is not null then s.warning when w.check_name is not null then w.warning
-            when own.set then m.warning else $5 end as warning,
-          case when s.check_name is not null then s.critical when w.check_name is not null then w.critical
-            when own.set then m.critical else $6 end as critical
-        from (select coalesce(m.info, m.warning, m.critical) is not null as set) own
-      ) t
-    ),
-    ranked as (
-      select j.*, nightshift.level_rank(j.level) as rank,
-        row_number() over (order by nightshift.level_rank(j.level) desc,
-          case $2 when 'lower' then -j.value else j.value end desc nulls last, j.subject) as place
-      from judged j
-    )
-    select jsonb_build_object(
-      'measured', count(*),
-      'level', coalesce((select r.level from ranked r where r.place = 1), 'ok'),
-      'value', (select nightshift.json_number(r.value) from ranked r where r.place = 1),
-      'subject', (select r.subject from ranked r where r.place = 1),
-      'findingsTotal', count(*) filter (where level <> 'ok'),
-      'findings', coalesce(jsonb_agg(jsonb_build_object(
-        'subject', subject, 'level', level, 'value', nightshift.json_number(value), 'detail', coalesce(problem, detail), 'fix', fix,
-        'info', nightshift.json_number(info), 'warning', nightshift.json_number(warning), 'critical', nightshift.json_number(critical)
-      ) order by place) filter (where level <> 'ok' and place <= 20), '[]')
-    )
-    from ranked
-    $query$,
-    'health_' || health_check.name
-  )
-  into found_out
-  using as_of, health_check.worse, health_check.name, health_check.info, health_check.warning, health_check.critical;
+  execute format('select array_agg(m) from nightshift.%I($1) m', 'health_' || health_check.name) into measures using as_of;
+  found_out := nightshift.judge_health(health_check, measures);
 
   -- Locks last as long as the transaction does, and a migration would wait behind them; undone, a check keeps none.
   raise exception using errcode = 'NS200';
@@ -3089,7 +3160,7 @@ end;
 $$;
 
 comment on function nightshift.run_health_check is
-  'The JSON document of one check: what it is (describe_health_check), measured (how many subjects), level, value and subject (of the worst), findings (at most 20, worst first: subject, level, value, detail, fix, thresholds), findingsTotal, durationMs. A check that cannot run has the level unknown and says why; stopped says that time ran out.';
+  'The JSON document of one check: what it is (describe_health_check), what it found (judge_health), durationMs. A check that cannot run has the level unknown and says why; stopped says that time ran out.';
 
 -- supabase/schema/health/set_health_threshold.sql
 
@@ -3189,10 +3260,12 @@ comment on function nightshift.set_health_threshold is
 
 create or replace function nightshift.soft_delete_policies()
 returns setof nightshift.retention_policies
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select p.*
   from nightshift.retention_policies p
   join pg_catalog.pg_attribute a on a.attrelid = p.relation and a.attname = p.marker_column and a.attnum > 0
@@ -3205,6 +3278,7 @@ as $$
         -- What every row must have says "not deleted" by a time that never is.
         and (not a.attnotnull or a.atthasdef)
     );
+end;
 $$;
 
 comment on function nightshift.soft_delete_policies is
@@ -3214,28 +3288,32 @@ comment on function nightshift.soft_delete_policies is
 
 create or replace function nightshift.usual_partition(parent regclass)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set datestyle = 'ISO'
 as $$
-  select case
-    when n.days >= 365 then '1 year' when n.days >= 89 then '3 months' when n.days >= 28 then '1 month'
-    when n.days >= 7 then '1 week' when n.days >= 1 then '1 day' when n.days > 0 then '1 hour' else '1 month'
-  end
-  from (
-    select max(extract(epoch from b.bounds[2]::timestamp - b.bounds[1]::timestamp) / 86400) as days
+begin
+  return (
+    select case
+      when n.days >= 365 then '1 year' when n.days >= 89 then '3 months' when n.days >= 28 then '1 month'
+      when n.days >= 7 then '1 week' when n.days >= 1 then '1 day' when n.days > 0 then '1 hour' else '1 month'
+    end
     from (
-      select regexp_match(pg_get_expr(c.relpartbound, 0),
-        '^FOR VALUES FROM \(''(\d{4}-[^'']*)''\) TO \(''(\d{4}-[^'']*)''\)$') as bounds
-      from pg_catalog.pg_inherits i
-      join pg_catalog.pg_class c on c.oid = i.inhrelid
-      where i.inhparent = usual_partition.parent
-      order by c.oid desc
-      limit 3
-    ) b
-  ) n;
+      select max(extract(epoch from b.bounds[2]::timestamp - b.bounds[1]::timestamp) / 86400) as days
+      from (
+        select regexp_match(pg_get_expr(c.relpartbound, 0),
+          '^FOR VALUES FROM \(''(\d{4}-[^'']*)''\) TO \(''(\d{4}-[^'']*)''\)$') as bounds
+        from pg_catalog.pg_inherits i
+        join pg_catalog.pg_class c on c.oid = i.inhrelid
+        where i.inhparent = usual_partition.parent
+        order by c.oid desc
+        limit 3
+      ) b
+    ) n
+  );
+end;
 $$;
 
 comment on function nightshift.usual_partition is
@@ -3527,10 +3605,12 @@ returns table (
   is_confirmed boolean,
   since timestamptz
 )
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select q.name, q.max_ms, q.created_at, l.measured_at, l.runs, l.min_ms, l.median_ms, l.blocks_hit, l.blocks_read, l.plan,
     l.verdict, l.failure, l.stopped_ms, u.ms, u.plan, streak.length >= 2, streak.since
   from nightshift.key_queries q
@@ -3552,6 +3632,7 @@ as $$
   left join lateral nightshift.usual_time_of(
     q.name, case when l.verdict in ('slower', 'faster') then streak.first_id else l.id end
   ) u on true;
+end;
 $$;
 
 comment on function nightshift.key_query_states is
@@ -4096,10 +4177,12 @@ comment on function nightshift.check_lease is
 
 create or replace function nightshift.code_in_context(context text)
 returns table (depth bigint, function regprocedure, line integer)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   -- The statements between the lines of a context may quote rows, so what is passed on is from the catalog.
   select distinct on (c.depth) c.depth, p.oid::regprocedure, c.parts[4]::integer
   from regexp_matches(
@@ -4110,7 +4193,8 @@ as $$
   join pg_catalog.pg_proc p on quote_ident(p.proname) = c.parts[2]
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   where n.nspname <> 'nightshift' and (c.parts[1] is null or quote_ident(n.nspname) = c.parts[1])
-  order by c.depth, replace(oidvectortypes(p.proargtypes), ', ', ',') = c.parts[3] desc, p.oid
+  order by c.depth, replace(oidvectortypes(p.proargtypes), ', ', ',') = c.parts[3] desc, p.oid;
+end;
 $$;
 
 comment on function nightshift.code_in_context is
@@ -4270,29 +4354,33 @@ comment on function nightshift.describe_jobs is
 
 create or replace function nightshift.describe_run(run nightshift.runs)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'id', run.id,
-    'job', run.job,
-    'trigger', run.trigger,
-    'requestedBy', run.requested_by,
-    'input', run.input,
-    'dryRun', run.dry_run,
-    'status', run.status,
-    'attempt', run.attempt,
-    'fence', run.fence,
-    'startedAt', run.started_at,
-    'heartbeatAt', run.heartbeat_at,
-    'finishedAt', run.finished_at,
-    'cancelRequestedAt', run.cancel_requested_at,
-    'cancelRequestedBy', run.cancel_requested_by,
-    'progress', run.progress,
-    'report', run.report,
-    'error', run.error
+begin
+  return (
+    select jsonb_build_object(
+      'id', run.id,
+      'job', run.job,
+      'trigger', run.trigger,
+      'requestedBy', run.requested_by,
+      'input', run.input,
+      'dryRun', run.dry_run,
+      'status', run.status,
+      'attempt', run.attempt,
+      'fence', run.fence,
+      'startedAt', run.started_at,
+      'heartbeatAt', run.heartbeat_at,
+      'finishedAt', run.finished_at,
+      'cancelRequestedAt', run.cancel_requested_at,
+      'cancelRequestedBy', run.cancel_requested_by,
+      'progress', run.progress,
+      'report', run.report,
+      'error', run.error
+    )
   );
+end;
 $$;
 
 comment on function nightshift.describe_run is 'The JSON document of a run, as the functions of the ledger return it.';
@@ -4486,10 +4574,12 @@ comment on function nightshift.hold_run is
 
 create or replace function nightshift.job_states(as_of timestamptz)
 returns setof nightshift.job_state
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with declared as (
     select j.name as job, nightshift.declared_since(j) as at from nightshift.jobs j
   ),
@@ -4530,7 +4620,7 @@ as $$
       ), '-infinity')
   ) since on true
   left join lateral (
-    select percentile_cont(0.5) within group (order by extract(epoch from l.finished_at - l.started_at)::numeric * 1000) as duration_ms
+    select percentile_cont(0.5) within group (order by extract(epoch from l.finished_at - l.started_at)::numeric * 1000)::numeric as duration_ms
     from (
       select r.started_at, r.finished_at from nightshift.runs r
       where r.job = n.job and r.status in ('succeeded', 'partial') and r.attempt = 1 and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.id <> latest.id
@@ -4538,6 +4628,7 @@ as $$
       order by r.started_at desc limit 20
     ) l
   ) usual on true;
+end;
 $$;
 
 comment on function nightshift.job_states is
@@ -4612,10 +4703,13 @@ comment on function nightshift.list_runs is
 
 create or replace function nightshift.mark_lost_runs(job text, as_of timestamptz)
 returns uuid[]
-language sql
+language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  lost_runs uuid[];
+begin
   with lost as (
     update nightshift.runs r
     set
@@ -4631,7 +4725,9 @@ as $$
       and r.lease_expires_at <= mark_lost_runs.as_of
     returning r.id
   )
-  select coalesce(array_agg(lost.id), '{}') from lost;
+  select coalesce(array_agg(lost.id), '{}') into lost_runs from lost;
+  return lost_runs;
+end;
 $$;
 
 comment on function nightshift.mark_lost_runs is
@@ -4862,10 +4958,13 @@ comment on function nightshift.resume_run is
 
 create or replace function nightshift.trim_runs(as_of timestamptz default now())
 returns bigint
-language sql
+language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  trimmed_runs bigint;
+begin
   with trimmed as (
     delete from nightshift.runs r
     -- Looked for once, whatever Postgres expects: it may know of no row of a table that has just been filled.
@@ -4881,7 +4980,9 @@ as $$
     ))
     returning 1
   )
-  select count(*) from trimmed;
+  select count(*) into trimmed_runs from trimmed;
+  return trimmed_runs;
+end;
 $$;
 
 comment on function nightshift.trim_runs is
@@ -6886,29 +6987,33 @@ comment on function nightshift.lock_for_creation is
 
 create or replace function nightshift.lock_holder(relations regclass[], modes text[], age interval)
 returns jsonb
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'relation', l.relation::regclass::text,
-    'pid', l.pid,
-    'application', nullif(a.application_name, ''),
-    'role', a.usename,
-    'since', coalesce(a.xact_start, p.prepared)
-  )
-  from unnest(relations, modes) t(relation, mode)
-  join pg_catalog.pg_locks l on l.relation = t.relation::oid and l.granted and l.locktype = 'relation'
-    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
-    and (t.mode <> 'share row exclusive' or l.mode not in ('AccessShareLock', 'RowShareLock'))
-  left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-  left join pg_catalog.pg_locks x on l.pid is null and x.virtualtransaction = l.virtualtransaction and x.locktype = 'transactionid'
-  left join pg_catalog.pg_prepared_xacts p on p.transaction = x.transactionid
-  -- An autovacuum gives way to who waits for it.
-  where l.pid is distinct from pg_backend_pid() and a.backend_type is distinct from 'autovacuum worker'
-    and coalesce(a.xact_start, p.prepared) < clock_timestamp() - lock_holder.age
-  order by coalesce(a.xact_start, p.prepared)
-  limit 1;
+begin
+  return (
+    select jsonb_build_object(
+      'relation', l.relation::regclass::text,
+      'pid', l.pid,
+      'application', nullif(a.application_name, ''),
+      'role', a.usename,
+      'since', coalesce(a.xact_start, p.prepared)
+    )
+    from unnest(relations, modes) t(relation, mode)
+    join pg_catalog.pg_locks l on l.relation = t.relation::oid and l.granted and l.locktype = 'relation'
+      and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+      and (t.mode <> 'share row exclusive' or l.mode not in ('AccessShareLock', 'RowShareLock'))
+    left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+    left join pg_catalog.pg_locks x on l.pid is null and x.virtualtransaction = l.virtualtransaction and x.locktype = 'transactionid'
+    left join pg_catalog.pg_prepared_xacts p on p.transaction = x.transactionid
+    -- An autovacuum gives way to who waits for it.
+    where l.pid is distinct from pg_backend_pid() and a.backend_type is distinct from 'autovacuum worker'
+      and coalesce(a.xact_start, p.prepared) < clock_timestamp() - lock_holder.age
+    order by coalesce(a.xact_start, p.prepared)
+    limit 1
+  );
+end;
 $$;
 
 comment on function nightshift.lock_holder is
@@ -7113,9 +7218,10 @@ comment on function nightshift.note_detaching is 'Writes down that a partition i
 
 create or replace function nightshift.note_partitions(run_id uuid, kind text, entries jsonb)
 returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   update nightshift.runs r
   set progress = r.progress || jsonb_build_object('steps', coalesce(r.progress -> 'steps', '{}') || (
     select jsonb_object_agg(e.table_name,
@@ -7124,6 +7230,7 @@ as $$
     from jsonb_each(note_partitions.entries) e(table_name, partitions)
   ))
   where r.id = note_partitions.run_id and note_partitions.entries <> '{}';
+end;
 $$;
 
 comment on function nightshift.note_partitions is
@@ -8268,27 +8375,31 @@ comment on function nightshift.unmute_triggers is 'Enables triggers again, each 
 
 create or replace function nightshift.users_of(relation oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(distinct u.name, ', ')
-  from pg_catalog.pg_depend d
-  left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
-  left join pg_catalog.pg_constraint k on d.classid = 'pg_catalog.pg_constraint'::regclass and k.oid = d.objid
-  cross join lateral (
-    select case when w.oid is not null then pg_describe_object('pg_catalog.pg_class'::regclass, w.ev_class, 0)
-      else pg_describe_object(d.classid, d.objid, 0) end
-  ) u(name)
-  where d.refclassid = 'pg_catalog.pg_class'::regclass
-    and d.refobjid = users_of.relation
-    and d.deptype = 'n'
-    and (
-      w.ev_class <> users_of.relation
-      -- Copies of a key that refers to the partitioned table go when the partition does.
-      or k.conrelid <> users_of.relation and k.conparentid = 0
-      or d.classid = 'pg_catalog.pg_proc'::regclass
-    );
+begin
+  return (
+    select string_agg(distinct u.name, ', ')
+    from pg_catalog.pg_depend d
+    left join pg_catalog.pg_rewrite w on d.classid = 'pg_catalog.pg_rewrite'::regclass and w.oid = d.objid
+    left join pg_catalog.pg_constraint k on d.classid = 'pg_catalog.pg_constraint'::regclass and k.oid = d.objid
+    cross join lateral (
+      select case when w.oid is not null then pg_describe_object('pg_catalog.pg_class'::regclass, w.ev_class, 0)
+        else pg_describe_object(d.classid, d.objid, 0) end
+    ) u(name)
+    where d.refclassid = 'pg_catalog.pg_class'::regclass
+      and d.refobjid = users_of.relation
+      and d.deptype = 'n'
+      and (
+        w.ev_class <> users_of.relation
+        -- Copies of a key that refers to the partitioned table go when the partition does.
+        or k.conrelid <> users_of.relation and k.conparentid = 0
+        or d.classid = 'pg_catalog.pg_proc'::regclass
+      )
+  );
+end;
 $$;
 
 comment on function nightshift.users_of is
@@ -8809,21 +8920,25 @@ comment on function nightshift.counted is
 
 create or replace function nightshift.counted_until(as_of timestamptz default now())
 returns timestamptz
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- A session adds what it wrote to the counters when it comes to rest between transactions, and within a minute of
-  -- that even where it has to wait for others; one that is at work may still owe what it wrote just before.
-  select least(
-    counted_until.as_of, now(),
-    min(case a.state when 'disabled' then a.backend_start else least(a.xact_start, a.query_start) end)
-  ) - interval '1 minute'
-  from pg_catalog.pg_stat_activity a
-  where a.datname = current_database()
-    and a.pid <> pg_backend_pid()
-    and a.state is distinct from 'idle'
-    and a.backend_type not in ('autovacuum worker', 'walsender', 'parallel worker');
+begin
+  return (
+    -- A session adds what it wrote to the counters when it comes to rest between transactions, and within a minute of
+    -- that even where it has to wait for others; one that is at work may still owe what it wrote just before.
+    select least(
+      counted_until.as_of, now(),
+      min(case a.state when 'disabled' then a.backend_start else least(a.xact_start, a.query_start) end)
+    ) - interval '1 minute'
+    from pg_catalog.pg_stat_activity a
+    where a.datname = current_database()
+      and a.pid <> pg_backend_pid()
+      and a.state is distinct from 'idle'
+      and a.backend_type not in ('autovacuum worker', 'walsender', 'parallel worker')
+  );
+end;
 $$;
 
 comment on function nightshift.counted_until is
@@ -8993,14 +9108,16 @@ comment on function nightshift.find_view is
 
 create or replace function nightshift.follow_renames()
 returns void
-language sql
+language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   update nightshift.refresh_policies p
   set view_name = c.oid::regclass::text
   from pg_catalog.pg_class c
   where c.oid = p.view and c.relkind = 'm' and p.view_name <> c.oid::regclass::text;
+end;
 $$;
 
 comment on function nightshift.follow_renames is 'Notes the present name of every view that has a policy.';
@@ -9457,30 +9574,35 @@ comment on function nightshift.refresh_view is
 
 create or replace function nightshift.refresh_warnings(view regclass, way jsonb, untracked text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
-  select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
-  from (
-    select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
-    where refresh_warnings.way ? 'problem'
-    union all
-    select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
-      r.relation, r.relation)
-    from nightshift.views_read(refresh_warnings.view) r(relation)
-    where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
-    union all
-    select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
-    where refresh_warnings.untracked is not null
-    union all
-    select format('The API exposes it to %s, and row level security cannot apply to it. Fix: revoke all on %s from anon, authenticated;',
-      string_agg(r.rolname, ' and ' order by r.rolname), refresh_warnings.view)
-    from pg_catalog.pg_roles r
-    where r.rolname in ('anon', 'authenticated')
-      and has_table_privilege(r.oid, refresh_warnings.view, 'select')
-    having count(*) > 0
-  ) w(warning);
+begin
+  return (
+    select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
+    from (
+      select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
+      where refresh_warnings.way ? 'problem'
+      union all
+      select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
+        r.relation, r.relation)
+      from nightshift.views_read(refresh_warnings.view) r(relation)
+      where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
+      union all
+      select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
+      where refresh_warnings.untracked is not null
+      union all
+      select format('The API exposes it to %s, and row level security cannot apply to it. Fix: revoke all on %s from anon, authenticated;',
+        string_agg(r.rolname, ' and ' order by r.rolname), refresh_warnings.view)
+      from pg_catalog.pg_roles r
+      where r.rolname in ('anon', 'authenticated')
+        and has_table_privilege(r.oid, refresh_warnings.view, 'select')
+      having count(*) > 0
+    ) w(warning)
+  );
+end;
 $$;
 
 comment on function nightshift.refresh_warnings is
@@ -9493,6 +9615,7 @@ returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   populated boolean;
@@ -9671,21 +9794,25 @@ comment on function nightshift.trim_view_refreshes is
 
 create or replace function nightshift.view_of(policy nightshift.refresh_policies)
 returns regclass
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.view and c.relkind = 'm'),
-    (
-      select v
-      from nightshift.find_view(policy.view_name) v
-      where not exists (
-        select 1 from nightshift.refresh_policies o
-        where o.view = v or o.view_name = policy.view_name and o.created_at > policy.created_at
+begin
+  return (
+    select coalesce(
+      (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.view and c.relkind = 'm'),
+      (
+        select v
+        from nightshift.find_view(policy.view_name) v
+        where not exists (
+          select 1 from nightshift.refresh_policies o
+          where o.view = v or o.view_name = policy.view_name and o.created_at > policy.created_at
+        )
       )
     )
   );
+end;
 $$;
 
 comment on function nightshift.view_of is
@@ -9698,6 +9825,7 @@ returns table (relation regclass, kind "char")
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -9741,6 +9869,7 @@ returns jsonb
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   read regclass[];
@@ -9883,31 +10012,35 @@ comment on function nightshift.views_read is
 
 create or replace function nightshift.what_changed(before jsonb, after jsonb)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when after ->> 'untracked' is not null then 'no counter can tell: ' || (after ->> 'untracked')
-    when before ->> 'untracked' is not null then 'no counter could tell when it was refreshed: ' || (before ->> 'untracked')
-    when before ->> 'definition' <> after ->> 'definition' then 'its definition, or something below it, changed'
-    when before ->> 'statistics' <> after ->> 'statistics' then 'the counters of Postgres began anew'
-    when before -> 'sources' <> after -> 'sources' then (
-      select string_agg(s.name, ', ' order by s.place) filter (where s.place <= 3)
-        || case when count(*) > 3 then format(' and %s more', count(*) - 3) else '' end
-        || ' changed'
-      from (
-        select
-          coalesce(c.oid::regclass::text, 'a table that is gone') as name,
-          row_number() over (order by c.oid::regclass::text) as place
-        from jsonb_each_text(before -> 'sources') b
-        full join jsonb_each_text(after -> 'sources') a using (key)
-        left join pg_catalog.pg_class c on c.oid = key::oid
-        where a.value is distinct from b.value
-      ) s
-    )
-    when before ->> 'own' is distinct from after ->> 'own' then 'another session refreshed it'
-  end;
+begin
+  return (
+    select case
+      when after ->> 'untracked' is not null then 'no counter can tell: ' || (after ->> 'untracked')
+      when before ->> 'untracked' is not null then 'no counter could tell when it was refreshed: ' || (before ->> 'untracked')
+      when before ->> 'definition' <> after ->> 'definition' then 'its definition, or something below it, changed'
+      when before ->> 'statistics' <> after ->> 'statistics' then 'the counters of Postgres began anew'
+      when before -> 'sources' <> after -> 'sources' then (
+        select string_agg(s.name, ', ' order by s.place) filter (where s.place <= 3)
+          || case when count(*) > 3 then format(' and %s more', count(*) - 3) else '' end
+          || ' changed'
+        from (
+          select
+            coalesce(c.oid::regclass::text, 'a table that is gone') as name,
+            row_number() over (order by c.oid::regclass::text) as place
+          from jsonb_each_text(before -> 'sources') b
+          full join jsonb_each_text(after -> 'sources') a using (key)
+          left join pg_catalog.pg_class c on c.oid = key::oid
+          where a.value is distinct from b.value
+        ) s
+      )
+      when before ->> 'own' is distinct from after ->> 'own' then 'another session refreshed it'
+    end
+  );
+end;
 $$;
 
 comment on function nightshift.what_changed is
@@ -10044,42 +10177,46 @@ comment on function nightshift.add_retention_policy is
 
 create or replace function nightshift.advice_for_supabase_table(relation regclass)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when o.name = 'storage.objects' then
-      'Remove files through the Storage API, for example supabase.storage.from(''bucket'').remove([...]): it refuses a plain delete, and a row that goes leaves its file behind. Keep deleted_at in a table of your own, beside the path of the file.'
-    when o.name = 'auth.users' then
-      'Delete users through the Auth API: supabase.auth.admin.deleteUser(id). Keep deleted_at in a table of your own that refers to auth.users.'
-    when o.name = 'auth.audit_log_entries' then
-      'Auth need not write it: Dashboard, Authentication, Audit Logs. To trim it: select cron.schedule(''trim-auth-audit-log'', ''15 3 * * *'', $delete$delete from auth.audit_log_entries where created_at < now() - interval ''90 days''$delete$);'
-    when o.schema = 'auth' then
-      'Auth removes what has expired itself. How long sessions last: Dashboard, Authentication, Sessions.'
-    when o.name = 'cron.job_run_details' then
-      'pg_cron trims it, where it is told to: select cron.schedule(''trim-cron-history'', ''0 3 * * *'', $delete$delete from cron.job_run_details where end_time < now() - interval ''7 days''$delete$);'
-    when o.schema = 'net' then
-      'pg_net removes answers itself, after pg_net.ttl (6 hours by default).'
-    when o.schema = 'realtime' then
-      'Realtime drops the partitions of messages itself, after three days.'
-    when o.name = 'supabase_functions.hooks' then
-      'select cron.schedule(''trim-hooks'', ''30 3 * * *'', $delete$delete from supabase_functions.hooks where created_at < now() - interval ''30 days''$delete$);'
-    else 'Leave it alone, or copy what you need of it into a table of your own.'
-  end
-  from (
-    select n.nspname as schema, format('%s.%s', n.nspname, c.relname) as name
-    from pg_catalog.pg_class c
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where c.oid = advice_for_supabase_table.relation
-      and (
-        pg_get_userbyid(c.relowner) like 'supabase\_%'
-        or exists (
-          select 1 from pg_catalog.pg_depend d
-          where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+begin
+  return (
+    select case
+      when o.name = 'storage.objects' then
+        'Remove files through the Storage API, for example supabase.storage.from(''bucket'').remove([...]): it refuses a plain delete, and a row that goes leaves its file behind. Keep deleted_at in a table of your own, beside the path of the file.'
+      when o.name = 'auth.users' then
+        'Delete users through the Auth API: supabase.auth.admin.deleteUser(id). Keep deleted_at in a table of your own that refers to auth.users.'
+      when o.name = 'auth.audit_log_entries' then
+        'Auth need not write it: Dashboard, Authentication, Audit Logs. To trim it: select cron.schedule(''trim-auth-audit-log'', ''15 3 * * *'', $delete$delete from auth.audit_log_entries where created_at < now() - interval ''90 days''$delete$);'
+      when o.schema = 'auth' then
+        'Auth removes what has expired itself. How long sessions last: Dashboard, Authentication, Sessions.'
+      when o.name = 'cron.job_run_details' then
+        'pg_cron trims it, where it is told to: select cron.schedule(''trim-cron-history'', ''0 3 * * *'', $delete$delete from cron.job_run_details where end_time < now() - interval ''7 days''$delete$);'
+      when o.schema = 'net' then
+        'pg_net removes answers itself, after pg_net.ttl (6 hours by default).'
+      when o.schema = 'realtime' then
+        'Realtime drops the partitions of messages itself, after three days.'
+      when o.name = 'supabase_functions.hooks' then
+        'select cron.schedule(''trim-hooks'', ''30 3 * * *'', $delete$delete from supabase_functions.hooks where created_at < now() - interval ''30 days''$delete$);'
+      else 'Leave it alone, or copy what you need of it into a table of your own.'
+    end
+    from (
+      select n.nspname as schema, format('%s.%s', n.nspname, c.relname) as name
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.oid = advice_for_supabase_table.relation
+        and (
+          pg_get_userbyid(c.relowner) like 'supabase\_%'
+          or exists (
+            select 1 from pg_catalog.pg_depend d
+            where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+          )
         )
-      )
-  ) o;
+    ) o
+  );
+end;
 $$;
 
 comment on function nightshift.advice_for_supabase_table is
@@ -11365,18 +11502,22 @@ comment on function nightshift.deleted_so_far is
 
 create or replace function nightshift.describe_declaration(policy nightshift.retention_policies)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select nightshift.describe_retention_policy(policy) || jsonb_build_object(
-    'warnings', nightshift.retention_warnings(policy.relation) || coalesce((
-      select jsonb_agg(t)
-      from nightshift.policy_members(array[policy.relation::oid]) m
-      cross join lateral nightshift.describe_delete_triggers(m.member) t
-    ), '[]'),
-    'holders', nightshift.describe_holders(policy)
+begin
+  return (
+    select nightshift.describe_retention_policy(policy) || jsonb_build_object(
+      'warnings', nightshift.retention_warnings(policy.relation) || coalesce((
+        select jsonb_agg(t)
+        from nightshift.policy_members(array[policy.relation::oid]) m
+        cross join lateral nightshift.describe_delete_triggers(m.member) t
+      ), '[]'),
+      'holders', nightshift.describe_holders(policy)
+    )
   );
+end;
 $$;
 
 comment on function nightshift.describe_declaration is
@@ -11386,10 +11527,12 @@ comment on function nightshift.describe_declaration is
 
 create or replace function nightshift.describe_delete_triggers(relation regclass)
 returns setof text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select format(
     'Deletions fire %s. In a purge, current_setting(''nightshift.run_id'', true) is the id of its run; otherwise it is null or empty.',
     string_agg(distinct format('trigger %I (%s)', t.tgname, t.tgfoid::regprocedure), ' and ')
@@ -11409,6 +11552,7 @@ as $$
     -- A statement trigger of a partitioned table is warned of: it does not fire.
     and (t.tgtype & 1 = 1 or c.relkind = 'r')
   having count(*) > 0;
+end;
 $$;
 
 comment on function nightshift.describe_delete_triggers is
@@ -11471,26 +11615,30 @@ comment on function nightshift.describe_holding_keys is
 
 create or replace function nightshift.describe_retention_policy(policy nightshift.retention_policies)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'relation', case when exists (select 1 from pg_catalog.pg_class c where c.oid = policy.relation)
-      then policy.relation::text else coalesce(policy.relation_name, policy.relation::text) end,
-    'dropAfter', policy.drop_after::text,
-    'markerColumn', policy.marker_column,
-    'flagColumn', policy.flag_column,
-    'maxFraction', policy.max_fraction,
-    'enabled', policy.enabled,
-    'firstPurge', policy.first_purge,
-    'withChildren', nightshift.keys_in_words(policy.relation, 'child'),
-    'release', nightshift.keys_in_words(policy.relation, 'release'),
-    'keep', nightshift.keys_in_words(policy.relation, 'keep'),
-    'lastPurgedAt', policy.last_purged_at,
-    'lastPurgedRun', policy.last_purged_run,
-    'lastPurgedRows', policy.last_purged_rows
+begin
+  return (
+    select jsonb_build_object(
+      'relation', case when exists (select 1 from pg_catalog.pg_class c where c.oid = policy.relation)
+        then policy.relation::text else coalesce(policy.relation_name, policy.relation::text) end,
+      'dropAfter', policy.drop_after::text,
+      'markerColumn', policy.marker_column,
+      'flagColumn', policy.flag_column,
+      'maxFraction', policy.max_fraction,
+      'enabled', policy.enabled,
+      'firstPurge', policy.first_purge,
+      'withChildren', nightshift.keys_in_words(policy.relation, 'child'),
+      'release', nightshift.keys_in_words(policy.relation, 'release'),
+      'keep', nightshift.keys_in_words(policy.relation, 'keep'),
+      'lastPurgedAt', policy.last_purged_at,
+      'lastPurgedRun', policy.last_purged_run,
+      'lastPurgedRows', policy.last_purged_rows
+    )
   );
+end;
 $$;
 
 comment on function nightshift.describe_retention_policy is 'The JSON document of a policy.';
@@ -12333,9 +12481,10 @@ comment on function nightshift.forced_names is 'The tables that the input of a r
 
 create or replace function nightshift.forget_decisions()
 returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   delete from nightshift.purge_decisions d
   where not exists (select from nightshift.runs r where r.id = d.run_id and r.status in ('running', 'continued'));
   delete from nightshift.purge_pending p
@@ -12344,6 +12493,7 @@ as $$
   where not exists (select from nightshift.runs r where r.id = p.run_id and r.status in ('running', 'continued'));
   delete from nightshift.purge_counted c
   where not exists (select from nightshift.runs r where r.id = c.run_id and r.status in ('running', 'continued'));
+end;
 $$;
 
 comment on function nightshift.forget_decisions is 'Deletes what runs that have ended knew of rows.';
@@ -12724,25 +12874,29 @@ comment on function nightshift.hold_table is
 
 create or replace function nightshift.index_for_key(key oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- Postgres cannot build an index concurrently on a partitioned table.
-  select format('create index %son %s (%s);', case when r.relkind = 'p' then '' else 'concurrently ' end,
-    c.conrelid::regclass, (
-      select string_agg(concat_ws(' ', quote_ident(x.attname), (
-        select format('collate %I.%I', n.nspname, l.collname)
-        from pg_catalog.pg_collation l join pg_catalog.pg_namespace n on n.oid = l.collnamespace
-        where l.oid = nightshift.key_collation(t.attcollation, x.attcollation) and l.oid <> x.attcollation
-      )), ', ' order by u.position)
-      from unnest(c.conkey, c.confkey) with ordinality u(conkey, confkey, position)
-      join pg_catalog.pg_attribute x on x.attrelid = c.conrelid and x.attnum = u.conkey
-      join pg_catalog.pg_attribute t on t.attrelid = c.confrelid and t.attnum = u.confkey
-    ))
-  from pg_catalog.pg_constraint c
-  join pg_catalog.pg_class r on r.oid = c.conrelid
-  where c.oid = index_for_key.key;
+begin
+  return (
+    -- Postgres cannot build an index concurrently on a partitioned table.
+    select format('create index %son %s (%s);', case when r.relkind = 'p' then '' else 'concurrently ' end,
+      c.conrelid::regclass, (
+        select string_agg(concat_ws(' ', quote_ident(x.attname), (
+          select format('collate %I.%I', n.nspname, l.collname)
+          from pg_catalog.pg_collation l join pg_catalog.pg_namespace n on n.oid = l.collnamespace
+          where l.oid = nightshift.key_collation(t.attcollation, x.attcollation) and l.oid <> x.attcollation
+        )), ', ' order by u.position)
+        from unnest(c.conkey, c.confkey) with ordinality u(conkey, confkey, position)
+        join pg_catalog.pg_attribute x on x.attrelid = c.conrelid and x.attnum = u.conkey
+        join pg_catalog.pg_attribute t on t.attrelid = c.confrelid and t.attnum = u.confkey
+      ))
+    from pg_catalog.pg_constraint c
+    join pg_catalog.pg_class r on r.oid = c.conrelid
+    where c.oid = index_for_key.key
+  );
+end;
 $$;
 
 comment on function nightshift.index_for_key is 'The statement that makes the index which serves a foreign key from the referencing side.';
@@ -12855,12 +13009,16 @@ comment on function nightshift.is_forced is 'Whether the input of a run names a 
 
 create or replace function nightshift.is_large(relation regclass)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- 8 MB are read in a few milliseconds, without an index.
-  select nightshift.pages_of(is_large.relation) > 1000;
+begin
+  return (
+    -- 8 MB are read in a few milliseconds, without an index.
+    select nightshift.pages_of(is_large.relation) > 1000
+  );
+end;
 $$;
 
 comment on function nightshift.is_large is 'Whether a table, with its partitions, has more than 1,000 pages, and is not to be read as a whole again and again.';
@@ -12869,17 +13027,21 @@ comment on function nightshift.is_large is 'Whether a table, with its partitions
 
 create or replace function nightshift.is_set_by_default(relation regclass, column_name name)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce((
-    -- What says "not deleted" as a default is null, or a time that never is.
-    select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null\M|''-?infinity'')'
-    from pg_catalog.pg_attribute a
-    join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-    where a.attrelid = is_set_by_default.relation and a.attname = is_set_by_default.column_name
-  ), false);
+begin
+  return (
+    select coalesce((
+      -- What says "not deleted" as a default is null, or a time that never is.
+      select a.attgenerated = '' and pg_get_expr(d.adbin, d.adrelid) !~* '^\(*(null\M|''-?infinity'')'
+      from pg_catalog.pg_attribute a
+      join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+      where a.attrelid = is_set_by_default.relation and a.attname = is_set_by_default.column_name
+    ), false)
+  );
+end;
 $$;
 
 comment on function nightshift.is_set_by_default is
@@ -13400,27 +13562,31 @@ comment on function nightshift.may_be_left_alone is
 
 create or replace function nightshift.may_exceed(run nightshift.runs, policy nightshift.retention_policies, backlog jsonb)
 returns boolean
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select policy.first_purge is distinct from 'all'
-    and policy.max_fraction < 1
-    and not nightshift.is_forced(run, policy.relation)
-    and exists (
-      select
-      from (
-        -- A sample may be some way off: of 1,000 pages, all due or not at all, by four times the standard error.
-        select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric,
-          case when (backlog ->> 'dueRowsExact')::boolean then 1.0
-            else 1 - 4 * sqrt((1 - policy.max_fraction) / (1000 * policy.max_fraction)) end
-        union all
-        select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
-          case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
-        from jsonb_each(backlog -> 'children') c
-      ) m(total, due, share)
-      where m.total >= 1000 and coalesce(m.due > m.share * policy.max_fraction * m.total, true)
-    );
+begin
+  return (
+    select policy.first_purge is distinct from 'all'
+      and policy.max_fraction < 1
+      and not nightshift.is_forced(run, policy.relation)
+      and exists (
+        select
+        from (
+          -- A sample may be some way off: of 1,000 pages, all due or not at all, by four times the standard error.
+          select (backlog ->> 'totalRows')::numeric, (backlog ->> 'dueRows')::numeric,
+            case when (backlog ->> 'dueRowsExact')::boolean then 1.0
+              else 1 - 4 * sqrt((1 - policy.max_fraction) / (1000 * policy.max_fraction)) end
+          union all
+          select (c.value ->> 'totalRows')::numeric, (c.value ->> 'dueRows')::numeric,
+            case when (c.value ->> 'dueRowsExact')::boolean then 1.0 else 0.8 end
+          from jsonb_each(backlog -> 'children') c
+        ) m(total, due, share)
+        where m.total >= 1000 and coalesce(m.due > m.share * policy.max_fraction * m.total, true)
+      )
+  );
+end;
 $$;
 
 comment on function nightshift.may_exceed is
@@ -14167,58 +14333,62 @@ comment on function nightshift.measure_retention_rest is
 
 create or replace function nightshift.name_refusal(rows nightshift.row_set[], state text, violated text, context text)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    -- A row that a trigger kept still refers to what went with it, which Postgres notices first.
-    (
-      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
-      from pg_catalog.pg_constraint c
-      join pg_catalog.pg_trigger t on t.tgrelid = c.conrelid and not t.tgisinternal and (t.tgtype & 11) = 11
-      where c.conname = violated and c.contype = 'f' and state in ('23503', '23001')
-        and c.conrelid in (select r.relation from unnest(rows) r)
-      group by t.tgrelid
-      order by t.tgrelid
-      limit 1
-    ),
-    -- A trigger can put anything into the fields of an error: only names that are in the catalog are passed on.
-    (
-      select format('constraint %I on %s', c.conname, c.conrelid::regclass)
-      from pg_catalog.pg_constraint c
-      where c.conname = violated and c.conrelid <> 0 and state like '23%'
-      order by c.conrelid in (select r.relation from unnest(rows) r) desc, c.oid
-      limit 1
-    ),
-    (
-      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid), case
-        when c.raised then format('line %s of %s', c.line, c.function)
-        else format('%s, called in line %s of %s', nightshift.place_in_code(context), c.line, c.function) end)
-      from (select f.*, f.depth = min(f.depth) over () as raised from nightshift.code_in_context(context) f) c
-      join pg_catalog.pg_trigger t on t.tgfoid = c.function and not t.tgisinternal
-      group by c.depth, c.raised, c.line, c.function, t.tgrelid, t.tgtype & 8
-      order by
-        t.tgrelid in (select r.relation from unnest(rows) r) desc,
-        -- A row that goes by a cascade fires the triggers of its own table.
-        exists (
-          select from pg_catalog.pg_constraint k
-          where k.contype = 'f' and k.conrelid = t.tgrelid and k.confrelid in (select r.relation from unnest(rows) r)
-        ) desc,
-        t.tgtype & 8 desc, c.depth, t.tgrelid
-      limit 1
-    ),
-    (
-      select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
-      from pg_catalog.pg_trigger t
-      where t.tgrelid in (select r.relation from unnest(rows) r) and not t.tgisinternal
-        and (t.tgtype & 8) = 8 and (state <> 'NS422' or (t.tgtype & 3) = 3)
-      group by t.tgrelid
-      order by t.tgrelid
-      limit 1
-    ),
-    format('error %s', state)
+begin
+  return (
+    select coalesce(
+      -- A row that a trigger kept still refers to what went with it, which Postgres notices first.
+      (
+        select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
+        from pg_catalog.pg_constraint c
+        join pg_catalog.pg_trigger t on t.tgrelid = c.conrelid and not t.tgisinternal and (t.tgtype & 11) = 11
+        where c.conname = violated and c.contype = 'f' and state in ('23503', '23001')
+          and c.conrelid in (select r.relation from unnest(rows) r)
+        group by t.tgrelid
+        order by t.tgrelid
+        limit 1
+      ),
+      -- A trigger can put anything into the fields of an error: only names that are in the catalog are passed on.
+      (
+        select format('constraint %I on %s', c.conname, c.conrelid::regclass)
+        from pg_catalog.pg_constraint c
+        where c.conname = violated and c.conrelid <> 0 and state like '23%'
+        order by c.conrelid in (select r.relation from unnest(rows) r) desc, c.oid
+        limit 1
+      ),
+      (
+        select nightshift.name_triggers(t.tgrelid, array_agg(t.oid), case
+          when c.raised then format('line %s of %s', c.line, c.function)
+          else format('%s, called in line %s of %s', nightshift.place_in_code(context), c.line, c.function) end)
+        from (select f.*, f.depth = min(f.depth) over () as raised from nightshift.code_in_context(context) f) c
+        join pg_catalog.pg_trigger t on t.tgfoid = c.function and not t.tgisinternal
+        group by c.depth, c.raised, c.line, c.function, t.tgrelid, t.tgtype & 8
+        order by
+          t.tgrelid in (select r.relation from unnest(rows) r) desc,
+          -- A row that goes by a cascade fires the triggers of its own table.
+          exists (
+            select from pg_catalog.pg_constraint k
+            where k.contype = 'f' and k.conrelid = t.tgrelid and k.confrelid in (select r.relation from unnest(rows) r)
+          ) desc,
+          t.tgtype & 8 desc, c.depth, t.tgrelid
+        limit 1
+      ),
+      (
+        select nightshift.name_triggers(t.tgrelid, array_agg(t.oid))
+        from pg_catalog.pg_trigger t
+        where t.tgrelid in (select r.relation from unnest(rows) r) and not t.tgisinternal
+          and (t.tgtype & 8) = 8 and (state <> 'NS422' or (t.tgtype & 3) = 3)
+        group by t.tgrelid
+        order by t.tgrelid
+        limit 1
+      ),
+      format('error %s', state)
+    )
   );
+end;
 $$;
 
 comment on function nightshift.name_refusal is
@@ -14700,12 +14870,16 @@ comment on function nightshift.own_due_condition is
 
 create or replace function nightshift.pages_of(relation regclass)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(sum(pg_relation_size(l)), 0)::bigint / current_setting('block_size')::bigint
-  from nightshift.all_leaf_relations(pages_of.relation) l;
+begin
+  return (
+    select coalesce(sum(pg_relation_size(l)), 0)::bigint / current_setting('block_size')::bigint
+    from nightshift.all_leaf_relations(pages_of.relation) l
+  );
+end;
 $$;
 
 comment on function nightshift.pages_of is 'How many pages the rows of a table take, with its partitions.';
@@ -14915,6 +15089,7 @@ language plpgsql
 stable
 rows 5
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -16856,29 +17031,33 @@ comment on function nightshift.rest_of_walk is
 
 create or replace function nightshift.retention_warnings(relation regclass)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  select nightshift.warnings_of_purge(retention_warnings.relation) || coalesce((
-    select jsonb_agg(format('%s: left to the partition policy of %s.', t.names, t.parent) order by t.parent::text)
-    from (
-      select r.parent, nightshift.name_some(array_agg(r.partition order by r.partition)) as names
-      from nightshift.partitions_to_retire(retention_warnings.relation) r
-      group by r.parent
-    ) t
-  ), '[]') || coalesce((
-    select jsonb_agg(w)
-    from (
-      select nightshift.warn_of_heirs(retention_warnings.relation)
-      union all
-      select nightshift.warn_of_namesake(retention_warnings.relation)
-      union all
-      select nightshift.warn_of_replica_identity(m.member)
-      from nightshift.policy_members(array[retention_warnings.relation::oid]) m
-    ) w(w)
-  ), '[]');
+begin
+  return (
+    select nightshift.warnings_of_purge(retention_warnings.relation) || coalesce((
+      select jsonb_agg(format('%s: left to the partition policy of %s.', t.names, t.parent) order by t.parent::text)
+      from (
+        select r.parent, nightshift.name_some(array_agg(r.partition order by r.partition)) as names
+        from nightshift.partitions_to_retire(retention_warnings.relation) r
+        group by r.parent
+      ) t
+    ), '[]') || coalesce((
+      select jsonb_agg(w)
+      from (
+        select nightshift.warn_of_heirs(retention_warnings.relation)
+        union all
+        select nightshift.warn_of_namesake(retention_warnings.relation)
+        union all
+        select nightshift.warn_of_replica_identity(m.member)
+        from nightshift.policy_members(array[retention_warnings.relation::oid]) m
+      ) w(w)
+    ), '[]')
+  );
+end;
 $$;
 
 comment on function nightshift.retention_warnings is
@@ -17537,16 +17716,19 @@ comment on function nightshift.warn_of_namesake is
 
 create or replace function nightshift.warn_of_replica_identity(relation regclass)
 returns setof text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select format(
     'Postgres refuses to delete from %s: a publication has its deletions, and it has no primary key or other replica identity. Fix: alter table %s replica identity full;',
     nightshift.name_some(u.relations), (u.relations[1])::regclass
   )
   from nightshift.without_replica_identity(warn_of_replica_identity.relation) u(relations)
   where cardinality(u.relations) > 0;
+end;
 $$;
 
 comment on function nightshift.warn_of_replica_identity is 'A sentence with the fix where without_replica_identity finds something.';
@@ -17555,31 +17737,35 @@ comment on function nightshift.warn_of_replica_identity is 'A sentence with the 
 
 create or replace function nightshift.warnings_of_purge(relation regclass)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
-  from (
-  select format(
-    'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
-    k.name, nightshift.index_for_key(k.key)
-  )
-  from nightshift.referencing_keys(array[warnings_of_purge.relation::oid]) k
-  where not k.indexed
-  union all
-  select format(
-    'Trigger %I fires once a statement on the partitioned table; a purge deletes from the partitions, where it does not fire.',
-    t.tgname
-  )
-  from pg_catalog.pg_trigger t
-  join pg_catalog.pg_class c on c.oid = t.tgrelid
-  where t.tgrelid = warnings_of_purge.relation
-    and c.relkind = 'p'
-    and not t.tgisinternal
-    and (t.tgtype & 1) = 0
-    and (t.tgtype & 8) = 8
-  ) w(warning);
+begin
+  return (
+    select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
+    from (
+    select format(
+      'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
+      k.name, nightshift.index_for_key(k.key)
+    )
+    from nightshift.referencing_keys(array[warnings_of_purge.relation::oid]) k
+    where not k.indexed
+    union all
+    select format(
+      'Trigger %I fires once a statement on the partitioned table; a purge deletes from the partitions, where it does not fire.',
+      t.tgname
+    )
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_class c on c.oid = t.tgrelid
+    where t.tgrelid = warnings_of_purge.relation
+      and c.relkind = 'p'
+      and not t.tgisinternal
+      and (t.tgtype & 1) = 0
+      and (t.tgtype & 8) = 8
+    ) w(warning)
+  );
+end;
 $$;
 
 comment on function nightshift.warnings_of_purge is 'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences.';
@@ -17643,18 +17829,30 @@ comment on function nightshift.way_into_leaf is
 
 create or replace function nightshift.without_replica_identity(relation regclass)
 returns oid[]
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(c.oid order by c.oid), '{}')
-  from nightshift.all_leaf_relations(without_replica_identity.relation) l(leaf)
-  -- One by one: who joins here would ask of every table of the database what it is published by.
-  cross join lateral (
-    select c.oid, c.relreplident from pg_catalog.pg_class c where c.oid = l.leaf and c.relpersistence = 'p' offset 0
-  ) c
-  where exists (select 1 from pg_catalog.pg_publication b where b.pubdelete)
-    and not (
+begin
+  -- Most databases publish no deletions, and that is soon seen.
+  if not exists (
+    select from pg_catalog.pg_publication b
+    where b.pubdelete and (
+      b.puballtables
+      or exists (select from pg_catalog.pg_publication_rel t where t.prpubid = b.oid)
+      or exists (select from pg_catalog.pg_publication_namespace n where n.pnpubid = b.oid)
+    )
+  ) then
+    return '{}';
+  end if;
+  return (
+    select coalesce(array_agg(c.oid order by c.oid), '{}')
+    from nightshift.all_leaf_relations(without_replica_identity.relation) l(leaf)
+    -- One by one: who joins here would ask of every table of the database what it is published by.
+    cross join lateral (
+      select c.oid, c.relreplident from pg_catalog.pg_class c where c.oid = l.leaf and c.relpersistence = 'p' offset 0
+    ) c
+    where not (
       c.relreplident = 'f'
       or exists (
         select 1 from pg_catalog.pg_index i
@@ -17680,7 +17878,9 @@ as $$
               and n.pnnspid = (select r.relnamespace from pg_catalog.pg_class r where r.oid = p.relation)
           )
         )
-    );
+    )
+  );
+end;
 $$;
 
 comment on function nightshift.without_replica_identity is
@@ -18241,39 +18441,43 @@ comment on function nightshift.watch is
 
 create or replace function nightshift.work_due(schedule nightshift.schedules)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when exists (
-      select from nightshift.runs r
-      where r.job = schedule.job and r.status = 'running' and not r.dry_run and r.lease_expires_at > now()
-    ) then null
-    when s.paused and not j.runs_while_paused then null
-    when waiting.id is not null then jsonb_build_object(
-      'key', format('%s %s', waiting.id, waiting.attempt), 'resume', jsonb_build_object('runId', waiting.id, 'attempt', waiting.attempt))
-    -- What has been due for longer was kept from running by somebody, or has been tried often enough; the next time will come.
-    when schedule.due_at > now() - interval '2 hours' and tried.runs = tried.dead and tried.runs < 3 then jsonb_build_object(
-      'key', due.key || case when tried.runs > 0 then ' ' || tried.runs + 1 else '' end, 'requestedBy', 'cron ' || schedule.name, 'input', schedule.input)
-  end
-  from nightshift.settings s
-  join nightshift.jobs j on j.name = schedule.job
-  cross join lateral (
-    select format('cron %s %s', schedule.name, to_char(schedule.due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')) as key
-  ) due
-  -- An isolate that reaches a limit is killed, and another goes on where it ended; but what kills three is looked into first.
-  cross join lateral (
-    select count(*) as runs, count(*) filter (where r.status = 'lost' or r.status = 'running' and r.lease_expires_at <= now()) as dead
-    from nightshift.runs r
-    where r.job = schedule.job and r.trigger = 'schedule' and r.idempotency_key in (due.key, due.key || ' 2', due.key || ' 3')
-  ) tried
-  left join lateral (
-    select r.id, r.attempt from nightshift.runs r
-    where r.job = schedule.job and r.status = 'continued' and not s.paused and nightshift.waits_to_be_continued(r)
-    order by r.started_at desc
-    limit 1
-  ) waiting on true;
+begin
+  return (
+    select case
+      when exists (
+        select from nightshift.runs r
+        where r.job = schedule.job and r.status = 'running' and not r.dry_run and r.lease_expires_at > now()
+      ) then null
+      when s.paused and not j.runs_while_paused then null
+      when waiting.id is not null then jsonb_build_object(
+        'key', format('%s %s', waiting.id, waiting.attempt), 'resume', jsonb_build_object('runId', waiting.id, 'attempt', waiting.attempt))
+      -- What has been due for longer was kept from running by somebody, or has been tried often enough; the next time will come.
+      when schedule.due_at > now() - interval '2 hours' and tried.runs = tried.dead and tried.runs < 3 then jsonb_build_object(
+        'key', due.key || case when tried.runs > 0 then ' ' || tried.runs + 1 else '' end, 'requestedBy', 'cron ' || schedule.name, 'input', schedule.input)
+    end
+    from nightshift.settings s
+    join nightshift.jobs j on j.name = schedule.job
+    cross join lateral (
+      select format('cron %s %s', schedule.name, to_char(schedule.due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')) as key
+    ) due
+    -- An isolate that reaches a limit is killed, and another goes on where it ended; but what kills three is looked into first.
+    cross join lateral (
+      select count(*) as runs, count(*) filter (where r.status = 'lost' or r.status = 'running' and r.lease_expires_at <= now()) as dead
+      from nightshift.runs r
+      where r.job = schedule.job and r.trigger = 'schedule' and r.idempotency_key in (due.key, due.key || ' 2', due.key || ' 3')
+    ) tried
+    left join lateral (
+      select r.id, r.attempt from nightshift.runs r
+      where r.job = schedule.job and r.status = 'continued' and not s.paused and nightshift.waits_to_be_continued(r)
+      order by r.started_at desc
+      limit 1
+    ) waiting on true
+  );
+end;
 $$;
 
 comment on function nightshift.work_due is
@@ -19715,10 +19919,12 @@ comment on function nightshift.guard_insert is
 
 create or replace function nightshift.guard_steps(relation regclass, guarded_keys oid[] default null)
 returns setof nightshift.ddl_step
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select case
       when e.guarded then format(
         'create trigger %I after insert or update on %s for each row execute function nightshift.guard_child(%L);',
@@ -19741,6 +19947,7 @@ as $$
     on t.tgrelid = e.referencing and t.tgname = e.trigger_name and t.tgfoid = to_regprocedure('nightshift.guard_child()')
   where e.guarded <> coalesce(t.tgenabled = 'O', false)
   order by e.referencing::text, e.constraint_name;
+end;
 $$;
 
 comment on function nightshift.guard_steps is
@@ -19854,7 +20061,9 @@ create or replace function nightshift.index_columns(
 returns setof record
 language plpgsql
 stable
+rows 2
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -19987,6 +20196,7 @@ create or replace function nightshift.key_of(
 returns setof record
 language plpgsql
 stable
+rows 2
 set search_path = pg_catalog, pg_temp
 as $$
 -- In this language a session plans the query once, which takes longer than to run it, and each deletion runs it several times.
@@ -20059,15 +20269,18 @@ comment on function nightshift.keys_asked is
 
 create or replace function nightshift.keys_to_parents(relation regclass, out parent regclass, out key oid)
 returns setof record
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select s.relation, c.oid
   from nightshift.soft_delete_cascades s
   join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
   where s.referencing = keys_to_parents.relation
   order by s.relation::text, s.constraint_name;
+end;
 $$;
 
 comment on function nightshift.keys_to_parents is
@@ -20806,17 +21019,21 @@ comment on function nightshift.record_purge is
 
 create or replace function nightshift.references_condition(key oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('p.%I%s %s r.%I%s', pa.attname, o.cast_left, o.name, ra.attname, o.cast_right), ' and ' order by u.position)
-  from pg_catalog.pg_constraint c
-  cross join lateral unnest(c.confkey, c.conkey, c.conpfeqop) with ordinality u(referenced, referencing, operator, position)
-  join pg_catalog.pg_attribute pa on pa.attrelid = c.confrelid and pa.attnum = u.referenced
-  join pg_catalog.pg_attribute ra on ra.attrelid = c.conrelid and ra.attnum = u.referencing
-  cross join lateral nightshift.trusted_operator(u.operator) o
-  where c.oid = references_condition.key;
+begin
+  return (
+    select string_agg(format('p.%I%s %s r.%I%s', pa.attname, o.cast_left, o.name, ra.attname, o.cast_right), ' and ' order by u.position)
+    from pg_catalog.pg_constraint c
+    cross join lateral unnest(c.confkey, c.conkey, c.conpfeqop) with ordinality u(referenced, referencing, operator, position)
+    join pg_catalog.pg_attribute pa on pa.attrelid = c.confrelid and pa.attnum = u.referenced
+    join pg_catalog.pg_attribute ra on ra.attrelid = c.conrelid and ra.attnum = u.referencing
+    cross join lateral nightshift.trusted_operator(u.operator) o
+    where c.oid = references_condition.key
+  );
+end;
 $$;
 
 comment on function nightshift.references_condition is
@@ -21701,100 +21918,105 @@ comment on function nightshift.soft_delete is
 
 create or replace function nightshift.soft_delete_advice(settings nightshift.soft_delete_tables, unique_among_active text[] default null)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
-  select coalesce(jsonb_agg(jsonb_build_object('statement', a.statement, 'why', a.why, 'lock', a.lock) order by a.position, a.statement), '[]')
-  from (
-    select 1, format('revoke %s on %s from %s;', string_agg(distinct lower(g.privilege_type), ', '), settings.relation,
-        string_agg(distinct quote_ident(r.rolname), ', ')),
-      format('%s can delete its rows for good.', string_agg(distinct r.rolname, ' and ')), 'ACCESS EXCLUSIVE for a moment'
-    from pg_catalog.pg_class c
-    cross join lateral aclexplode(c.relacl) g
-    join pg_catalog.pg_roles r on r.oid = g.grantee and r.oid in (select nightshift.api_roles())
-    where c.oid = settings.relation and g.privilege_type in ('DELETE', 'TRUNCATE')
-    having count(*) > 0
-    union all
-    select 2, format('select nightshift.enable_soft_delete(%L, unique_among_active => array[%L]);', settings.relation::text,
-        (select string_agg(quote_ident(a.attname), ', ' order by u.position)
-         from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
-         join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum)),
-      format('%s holds among deleted rows, too: nobody can use their values again.', i.indexrelid::regclass), 'SHARE until the index is built, then ACCESS EXCLUSIVE for a moment'
-    from pg_catalog.pg_index i
-    where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
-      and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
-      -- The primary key keeps others from those values in any case.
-      and not exists (
-        select from pg_catalog.pg_index k
-        where k.indrelid = i.indrelid and k.indisprimary and k.indkey[0:k.indnkeyatts - 1] <@ i.indkey[0:i.indnkeyatts - 1]
-      )
-      and not exists (
-        select from unnest(unique_among_active) u
-        where array(select c from unnest(nightshift.listed_names(nightshift.columns_named(settings.relation, u))) c order by 1)
-          = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
-      )
-    union all
-    select 3, format('create index concurrently on %s (%s);', s.referencing, nightshift.key_columns(c.oid)),
-      format('Without it, each deletion in %s reads all of %s.', s.relation, s.referencing), 'none that readers or writers wait for'
-    from nightshift.soft_delete_cascades s
-    join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
-    where s.relation = settings.relation and nightshift.is_large(s.referencing)
-      and not exists (
-        select from pg_catalog.pg_index i where i.indrelid = s.referencing and i.indisvalid and i.indkey[0] = c.conkey[1] and i.indpred is null
-      )
-    union all
-    select 4, format('grant %s on %s to authenticated;', concat_ws(', ', format('select (%s)', m.not_read), format('update (%s)', m.not_written)), settings.relation),
-      'Users may call soft_delete and restore for it, and are refused for want of these rights.', 'ACCESS EXCLUSIVE for a moment'
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('statement', a.statement, 'why', a.why, 'lock', a.lock) order by a.position, a.statement), '[]')
     from (
-      select string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_read and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'SELECT')) as not_read,
-        string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_written and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'UPDATE')) as not_written
-      from pg_catalog.pg_attribute a
-      cross join lateral (
-        select a.attname in (settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column, settings.flag_column),
-          a.attname in (settings.marker_column, settings.operation_column, settings.flag_column)
-            or a.attname in (select k.name from nightshift.key_of(settings.relation) k)
-      ) r(is_written, is_read)
-      where settings.for_users and to_regrole('authenticated') is not null and a.attrelid = settings.relation and a.attnum > 0 and not a.attisdropped
-    ) m
-    where num_nonnulls(m.not_read, m.not_written) > 0
-    union all
-    select distinct 5, format('select nightshift.enable_soft_delete(%L, for_users => true);', s.referencing::text),
-      format('Users are refused in %s, since rows of %s go along and are not for them.', settings.relation, s.referencing), 'none'
-    from nightshift.soft_delete_cascades s
-    join nightshift.soft_delete_tables t on t.relation = s.referencing
-    where settings.for_users and s.relation = settings.relation and not t.for_users
-    union all
-    select 6, format('revoke update on %s from %s;', string_agg(p.name, ', ' order by p.name), p.grantee),
-      'An update straight to a partition is not in the history.', 'ACCESS EXCLUSIVE for a moment'
-    from (
-      select t.relid::regclass::text as name, case g.grantee when 0 then 'public' else g.grantee::regrole::text end as grantee
-      from pg_catalog.pg_partition_tree(settings.relation) t
-      join pg_catalog.pg_class c on c.oid = t.relid
-      cross join lateral aclexplode(c.relacl) g
-      where t.level > 0 and g.privilege_type = 'UPDATE' and (g.grantee = 0 or g.grantee in (select nightshift.api_roles()))
-    ) p
-    group by p.grantee
-    union all
-    select 7, string_agg(format('grant %s on %s to %s;', g.privileges, g.view, g.grantee), ' ' order by g.view::text),
-      format('%s may read %s, and was let to it after its views were made.', g.grantee, settings.relation), 'none on the table'
-    from (
-      select v.oid::regclass as view, r.name as grantee, string_agg(lower(a.privilege_type), ', ' order by a.privilege_type) as privileges
+      select 1, format('revoke %s on %s from %s;', string_agg(distinct lower(g.privilege_type), ', '), settings.relation,
+          string_agg(distinct quote_ident(r.rolname), ', ')),
+        format('%s can delete its rows for good.', string_agg(distinct r.rolname, ' and ')), 'ACCESS EXCLUSIVE for a moment'
       from pg_catalog.pg_class c
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      join pg_catalog.pg_class active on active.oid = to_regclass(format('%I.%I', n.nspname, left('active_' || c.relname, 63)))
-      -- Before Postgres 17, IN would ask for the views once for each relation of the database.
-      cross join lateral nightshift.soft_delete_views(c.oid) w(oid)
-      join pg_catalog.pg_class v on v.oid = w.oid
-      cross join lateral aclexplode(c.relacl) a
-      cross join lateral (select case a.grantee when 0 then 'public' else a.grantee::regrole::text end) r(name)
-      where c.oid = settings.relation and settings.views and a.grantee <> c.relowner
-        and has_table_privilege(a.grantee, c.oid, 'SELECT') and not has_any_column_privilege(a.grantee, active.oid, 'SELECT')
-        and (a.privilege_type = 'SELECT' or a.privilege_type in ('INSERT', 'UPDATE') and v.oid = active.oid)
-      group by v.oid, r.name
-    ) g
-    group by g.grantee
-  ) a(position, statement, why, lock);
+      cross join lateral aclexplode(c.relacl) g
+      join pg_catalog.pg_roles r on r.oid = g.grantee and r.oid in (select nightshift.api_roles())
+      where c.oid = settings.relation and g.privilege_type in ('DELETE', 'TRUNCATE')
+      having count(*) > 0
+      union all
+      select 2, format('select nightshift.enable_soft_delete(%L, unique_among_active => array[%L]);', settings.relation::text,
+          (select string_agg(quote_ident(a.attname), ', ' order by u.position)
+           from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality u(attnum, position)
+           join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum)),
+        format('%s holds among deleted rows, too: nobody can use their values again.', i.indexrelid::regclass), 'SHARE until the index is built, then ACCESS EXCLUSIVE for a moment'
+      from pg_catalog.pg_index i
+      where i.indrelid = settings.relation and i.indisunique and not i.indisprimary and i.indpred is null and i.indexprs is null
+        and not exists (select from pg_catalog.pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid)
+        -- The primary key keeps others from those values in any case.
+        and not exists (
+          select from pg_catalog.pg_index k
+          where k.indrelid = i.indrelid and k.indisprimary and k.indkey[0:k.indnkeyatts - 1] <@ i.indkey[0:i.indnkeyatts - 1]
+        )
+        and not exists (
+          select from unnest(unique_among_active) u
+          where array(select c from unnest(nightshift.listed_names(nightshift.columns_named(settings.relation, u))) c order by 1)
+            = array(select quote_ident(c.name) from nightshift.index_columns(i.indexrelid) c order by 1)
+        )
+      union all
+      select 3, format('create index concurrently on %s (%s);', s.referencing, nightshift.key_columns(c.oid)),
+        format('Without it, each deletion in %s reads all of %s.', s.relation, s.referencing), 'none that readers or writers wait for'
+      from nightshift.soft_delete_cascades s
+      join pg_catalog.pg_constraint c on c.conrelid = s.referencing and c.conname = s.constraint_name and c.contype = 'f'
+      where s.relation = settings.relation and nightshift.is_large(s.referencing)
+        and not exists (
+          select from pg_catalog.pg_index i where i.indrelid = s.referencing and i.indisvalid and i.indkey[0] = c.conkey[1] and i.indpred is null
+        )
+      union all
+      select 4, format('grant %s on %s to authenticated;', concat_ws(', ', format('select (%s)', m.not_read), format('update (%s)', m.not_written)), settings.relation),
+        'Users may call soft_delete and restore for it, and are refused for want of these rights.', 'ACCESS EXCLUSIVE for a moment'
+      from (
+        select string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_read and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'SELECT')) as not_read,
+          string_agg(quote_ident(a.attname), ', ' order by a.attnum) filter (where r.is_written and not has_column_privilege('authenticated', a.attrelid, a.attnum, 'UPDATE')) as not_written
+        from pg_catalog.pg_attribute a
+        cross join lateral (
+          select a.attname in (settings.marker_column, settings.by_column, settings.reason_column, settings.operation_column, settings.flag_column),
+            a.attname in (settings.marker_column, settings.operation_column, settings.flag_column)
+              or a.attname in (select k.name from nightshift.key_of(settings.relation) k)
+        ) r(is_written, is_read)
+        where settings.for_users and to_regrole('authenticated') is not null and a.attrelid = settings.relation and a.attnum > 0 and not a.attisdropped
+      ) m
+      where num_nonnulls(m.not_read, m.not_written) > 0
+      union all
+      select distinct 5, format('select nightshift.enable_soft_delete(%L, for_users => true);', s.referencing::text),
+        format('Users are refused in %s, since rows of %s go along and are not for them.', settings.relation, s.referencing), 'none'
+      from nightshift.soft_delete_cascades s
+      join nightshift.soft_delete_tables t on t.relation = s.referencing
+      where settings.for_users and s.relation = settings.relation and not t.for_users
+      union all
+      select 6, format('revoke update on %s from %s;', string_agg(p.name, ', ' order by p.name), p.grantee),
+        'An update straight to a partition is not in the history.', 'ACCESS EXCLUSIVE for a moment'
+      from (
+        select t.relid::regclass::text as name, case g.grantee when 0 then 'public' else g.grantee::regrole::text end as grantee
+        from pg_catalog.pg_partition_tree(settings.relation) t
+        join pg_catalog.pg_class c on c.oid = t.relid
+        cross join lateral aclexplode(c.relacl) g
+        where t.level > 0 and g.privilege_type = 'UPDATE' and (g.grantee = 0 or g.grantee in (select nightshift.api_roles()))
+      ) p
+      group by p.grantee
+      union all
+      select 7, string_agg(format('grant %s on %s to %s;', g.privileges, g.view, g.grantee), ' ' order by g.view::text),
+        format('%s may read %s, and was let to it after its views were made.', g.grantee, settings.relation), 'none on the table'
+      from (
+        select v.oid::regclass as view, r.name as grantee, string_agg(lower(a.privilege_type), ', ' order by a.privilege_type) as privileges
+        from pg_catalog.pg_class c
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        join pg_catalog.pg_class active on active.oid = to_regclass(format('%I.%I', n.nspname, left('active_' || c.relname, 63)))
+        -- Before Postgres 17, IN would ask for the views once for each relation of the database.
+        cross join lateral nightshift.soft_delete_views(c.oid) w(oid)
+        join pg_catalog.pg_class v on v.oid = w.oid
+        cross join lateral aclexplode(c.relacl) a
+        cross join lateral (select case a.grantee when 0 then 'public' else a.grantee::regrole::text end) r(name)
+        where c.oid = settings.relation and settings.views and a.grantee <> c.relowner
+          and has_table_privilege(a.grantee, c.oid, 'SELECT') and not has_any_column_privilege(a.grantee, active.oid, 'SELECT')
+          and (a.privilege_type = 'SELECT' or a.privilege_type in ('INSERT', 'UPDATE') and v.oid = active.oid)
+        group by v.oid, r.name
+      ) g
+      group by g.grantee
+    ) a(position, statement, why, lock)
+  );
+end;
 $$;
 
 comment on function nightshift.soft_delete_advice is
@@ -21809,6 +22031,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   caller constant name := coalesce(nullif(current_setting('role'), 'none'), session_user);
@@ -24489,51 +24712,55 @@ comment on function nightshift.describe_vacuum_policy is 'The JSON document of a
 
 create or replace function nightshift.describe_vacuum_state(state nightshift.vacuum_state)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'table', s.name,
-    'partitioned', s.kind = 'p',
-    'reason', coalesce(s.reason, 'asked'),
-    'detail', case coalesce(s.reason, 'asked')
-      when 'freeze' then format('its oldest row is %s transactions or multixacts old', nightshift.figure(s.freeze_age))
-      when 'purged' then format('a purge took rows from it, and %s are dead', nightshift.figure(s.dead_rows))
-      when 'dead_rows' then format('%s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
-      when 'statistics' then case when s.kind = 'p'
-        then 'autovacuum never analyzes a partitioned table'
-        else format('%s rows changed since it was last analyzed', nightshift.figure(s.changed_rows)) end
-      else format('it was asked for; %s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
-    end,
-    'deadRows', s.dead_rows,
-    'liveRows', s.live_rows,
-    'freezeAge', s.freeze_age,
-    'sizeBytes', (
-      select sum(c.relpages::bigint) * current_setting('block_size')::bigint
-      from pg_catalog.pg_class c
-      where c.oid in (
-        select s.relation
-        union all select t.reltoastrelid from pg_catalog.pg_class t where t.oid = s.relation
-        union all select i.indexrelid from pg_catalog.pg_index i where i.indrelid = s.relation
-      )
-    ),
-    'statement', nightshift.vacuum_statement(s.relation) || ';',
-    'schedule', format('select cron.schedule(%L, %L, %L);', 'vacuum ' || s.name, '0 3 * * *', nightshift.vacuum_statement(s.relation)),
-    'mayVacuum', nightshift.may_vacuum(current_user, s.relation),
-    'purged', s.purged_at is not null,
-    'advice', case when s.purged_at is not null and s.kind = 'r'
-      -- A setting of the server from Postgres 18 on.
-      and coalesce(current_setting('vacuum_truncate', true), 'on') <> 'off'
-      and not exists (
-        select from pg_catalog.pg_class c
-        cross join lateral pg_options_to_table(c.reloptions) o
-        where c.oid = s.relation and o.option_name = 'vacuum_truncate' and not o.option_value::boolean
-      )
-      then format('alter table %s set (vacuum_truncate = false);', s.name) end
-  )
-  from (select (describe_vacuum_state.state).*) s
-  where s.relation is not null;
+begin
+  return (
+    select jsonb_build_object(
+      'table', s.name,
+      'partitioned', s.kind = 'p',
+      'reason', coalesce(s.reason, 'asked'),
+      'detail', case coalesce(s.reason, 'asked')
+        when 'freeze' then format('its oldest row is %s transactions or multixacts old', nightshift.figure(s.freeze_age))
+        when 'purged' then format('a purge took rows from it, and %s are dead', nightshift.figure(s.dead_rows))
+        when 'dead_rows' then format('%s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
+        when 'statistics' then case when s.kind = 'p'
+          then 'autovacuum never analyzes a partitioned table'
+          else format('%s rows changed since it was last analyzed', nightshift.figure(s.changed_rows)) end
+        else format('it was asked for; %s dead and %s live rows', nightshift.figure(s.dead_rows), nightshift.figure(s.live_rows))
+      end,
+      'deadRows', s.dead_rows,
+      'liveRows', s.live_rows,
+      'freezeAge', s.freeze_age,
+      'sizeBytes', (
+        select sum(c.relpages::bigint) * current_setting('block_size')::bigint
+        from pg_catalog.pg_class c
+        where c.oid in (
+          select s.relation
+          union all select t.reltoastrelid from pg_catalog.pg_class t where t.oid = s.relation
+          union all select i.indexrelid from pg_catalog.pg_index i where i.indrelid = s.relation
+        )
+      ),
+      'statement', nightshift.vacuum_statement(s.relation) || ';',
+      'schedule', format('select cron.schedule(%L, %L, %L);', 'vacuum ' || s.name, '0 3 * * *', nightshift.vacuum_statement(s.relation)),
+      'mayVacuum', nightshift.may_vacuum(current_user, s.relation),
+      'purged', s.purged_at is not null,
+      'advice', case when s.purged_at is not null and s.kind = 'r'
+        -- A setting of the server from Postgres 18 on.
+        and coalesce(current_setting('vacuum_truncate', true), 'on') <> 'off'
+        and not exists (
+          select from pg_catalog.pg_class c
+          cross join lateral pg_options_to_table(c.reloptions) o
+          where c.oid = s.relation and o.option_name = 'vacuum_truncate' and not o.option_value::boolean
+        )
+        then format('alter table %s set (vacuum_truncate = false);', s.name) end
+    )
+    from (select (describe_vacuum_state.state).*) s
+    where s.relation is not null
+  );
+end;
 $$;
 
 comment on function nightshift.describe_vacuum_state is
@@ -25239,20 +25466,24 @@ comment on function nightshift.tables_to_vacuum is
 
 create or replace function nightshift.vacuum_statement(relation oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when c.relkind = 'p' then format('analyze (skip_locked) %s%I.%I',
-      -- Earlier versions know no word for it, and analyze the partitions as well.
-      case when current_setting('server_version_num')::integer >= 180000 then 'only ' end, n.nspname, c.relname)
-    -- To give the end of a file back, it would lock out readers, on a standby for as long as they run.
-    else format('vacuum (analyze, skip_locked, truncate false, parallel 0) %I.%I', n.nspname, c.relname)
-  end
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.oid = vacuum_statement.relation;
+begin
+  return (
+    select case
+      when c.relkind = 'p' then format('analyze (skip_locked) %s%I.%I',
+        -- Earlier versions know no word for it, and analyze the partitions as well.
+        case when current_setting('server_version_num')::integer >= 180000 then 'only ' end, n.nspname, c.relname)
+      -- To give the end of a file back, it would lock out readers, on a standby for as long as they run.
+      else format('vacuum (analyze, skip_locked, truncate false, parallel 0) %I.%I', n.nspname, c.relname)
+    end
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.oid = vacuum_statement.relation
+  );
+end;
 $$;
 
 comment on function nightshift.vacuum_statement is
@@ -25441,35 +25672,39 @@ comment on function nightshift.watch_vacuum is
 
 create or replace function nightshift.xmin_holder(before timestamptz)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object('holder', h.holder, 'xids', h.xids, 'since', h.since, 'fix', h.fix)
-  from (
-    select
-      format('pid %s (%s as %s, %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state) as holder,
-      greatest(age(a.backend_xid), age(a.backend_xmin)) as xids,
-      a.xact_start as since,
-      format(case a.state when 'active' then 'select pg_cancel_backend(%s);' else 'select pg_terminate_backend(%s);' end, a.pid) as fix
-    from pg_catalog.pg_stat_activity a
-    where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
-      and not exists (select from pg_catalog.pg_stat_progress_vacuum v where v.pid = a.pid)
-    union all
-    select format('the standby %s, whose queries hold back vacuum', coalesce(nullif(s.application_name, ''), s.pid::text)),
-      age(s.backend_xmin), s.backend_start, '-- on the standby: end its oldest query, or set hot_standby_feedback = off'
-    from pg_catalog.pg_stat_replication s
-    union all
-    select format('the prepared transaction %s of %s', p.gid, p.owner), age(p.transaction), p.prepared, format('commit prepared %1$L; -- or, which throws its changes away: rollback prepared %1$L;', p.gid)
-    from pg_catalog.pg_prepared_xacts p
-    where p.database = current_database()
-    union all
-    select format('the replication slot %s', s.slot_name), age(s.xmin), '-infinity', format('select pg_drop_replication_slot(%L);', s.slot_name)
-    from pg_catalog.pg_replication_slots s
-  ) h
-  where h.xids is not null and h.since < xmin_holder.before
-  order by h.xids desc
-  limit 1;
+begin
+  return (
+    select jsonb_build_object('holder', h.holder, 'xids', h.xids, 'since', h.since, 'fix', h.fix)
+    from (
+      select
+        format('pid %s (%s as %s, %s)', a.pid, coalesce(nullif(a.application_name, ''), 'no application name'), a.usename, a.state) as holder,
+        greatest(age(a.backend_xid), age(a.backend_xmin)) as xids,
+        a.xact_start as since,
+        format(case a.state when 'active' then 'select pg_cancel_backend(%s);' else 'select pg_terminate_backend(%s);' end, a.pid) as fix
+      from pg_catalog.pg_stat_activity a
+      where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
+        and not exists (select from pg_catalog.pg_stat_progress_vacuum v where v.pid = a.pid)
+      union all
+      select format('the standby %s, whose queries hold back vacuum', coalesce(nullif(s.application_name, ''), s.pid::text)),
+        age(s.backend_xmin), s.backend_start, '-- on the standby: end its oldest query, or set hot_standby_feedback = off'
+      from pg_catalog.pg_stat_replication s
+      union all
+      select format('the prepared transaction %s of %s', p.gid, p.owner), age(p.transaction), p.prepared, format('commit prepared %1$L; -- or, which throws its changes away: rollback prepared %1$L;', p.gid)
+      from pg_catalog.pg_prepared_xacts p
+      where p.database = current_database()
+      union all
+      select format('the replication slot %s', s.slot_name), age(s.xmin), '-infinity', format('select pg_drop_replication_slot(%L);', s.slot_name)
+      from pg_catalog.pg_replication_slots s
+    ) h
+    where h.xids is not null and h.since < xmin_holder.before
+    order by h.xids desc
+    limit 1
+  );
+end;
 $$;
 
 comment on function nightshift.xmin_holder is
@@ -25577,10 +25812,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_backlog_growth(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with night as (
     select s.relation, s.place, s.step, (s.step ->> 'rowsLeft')::numeric as rows_left,
       lead((s.step ->> 'rowsLeft')::numeric) over (partition by s.relation order by s.place) as rows_before
@@ -25608,6 +25845,7 @@ as $$
   from nightshift.retention_policies p
   left join trend t on t.relation = p.relation::text
   where p.enabled;
+end;
 $$;
 
 comment on function nightshift.health_backlog_growth is
@@ -26165,13 +26403,15 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_duplicate_indexes(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     r.index::regclass::text,
-    current_setting('block_size')::bigint * case when c.relkind = 'I' then (
+    current_setting('block_size')::numeric * case when c.relkind = 'I' then (
       with recursive part(index) as (
         select r.index
         union all
@@ -26191,6 +26431,7 @@ as $$
   from nightshift.redundant_indexes() r
   join pg_catalog.pg_class c on c.oid = r.index
   join pg_catalog.pg_class t on t.oid = r.relation;
+end;
 $$;
 
 comment on function nightshift.health_duplicate_indexes is
@@ -26211,10 +26452,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_failed_restores(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     e.relation_name,
     coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0),
@@ -26232,6 +26475,7 @@ as $$
   where e.action in ('restore', 'restore_failed')
     and e.at > health_failed_restores.as_of - interval '1 hour' and e.at <= health_failed_restores.as_of
   group by e.relation_name;
+end;
 $$;
 
 comment on function nightshift.health_failed_restores is
@@ -26252,10 +26496,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_foreign_keys_without_index(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with recursive served as materialized (
     select k.oid as key
     from pg_catalog.pg_constraint k
@@ -26313,6 +26559,7 @@ as $$
   ) n(columns)
   where t.oid in (select a from nightshift.application_tables() a)
   group by t.oid, t.relkind, n.columns;
+end;
 $$;
 
 comment on function nightshift.health_foreign_keys_without_index is
@@ -26333,11 +26580,13 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_hidden_partitions(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
+begin
+  return query
   select
     i.inhrelid::regclass::text,
     1::numeric,
@@ -26363,6 +26612,7 @@ as $$
   join pg_catalog.pg_class c on c.oid = d.partition and not c.relispartition
   where d.status = 'detached'
     and (p.retention is null or upper(d.period) > least(health_hidden_partitions.as_of, now()) at time zone 'UTC' - p.retention);
+end;
 $$;
 
 comment on function nightshift.health_hidden_partitions is
@@ -26537,10 +26787,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_job_missed(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     round(extract(epoch from health_job_missed.as_of - coalesce(j.last_success_at, j.declared_at))),
@@ -26561,6 +26813,7 @@ as $$
     -- A job of policies that has none any more has nothing to do; another is missed once it has worked.
     or j.last_success_at is not null
       and not exists (select 1 from nightshift.jobs d where d.name = j.job and d.policies is not null);
+end;
 $$;
 
 comment on function nightshift.health_job_missed is
@@ -26582,10 +26835,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_jobs_failing(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     j.failed_in_row::numeric,
@@ -26603,6 +26858,7 @@ as $$
     order by r.started_at desc
     limit 1
   ) f on true;
+end;
 $$;
 
 comment on function nightshift.health_jobs_failing is
@@ -26623,10 +26879,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_jobs_lost(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     j.lost_in_row::numeric,
@@ -26645,6 +26903,7 @@ as $$
     order by r.started_at desc
     limit 1
   ) l on true;
+end;
 $$;
 
 comment on function nightshift.health_jobs_lost is
@@ -26666,10 +26925,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_jobs_partial(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     j.partial_in_row::numeric,
@@ -26692,6 +26953,7 @@ as $$
     order by r.started_at desc
     limit 1
   ) p on true;
+end;
 $$;
 
 comment on function nightshift.health_jobs_partial is
@@ -26712,10 +26974,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_key_queries(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     s.name,
     coalesce(s.median_ms, s.stopped_ms),
@@ -26739,6 +27003,7 @@ as $$
           to_char(coalesce(s.measured_at, s.created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI'))
     end
   from nightshift.key_query_states(health_key_queries.as_of) s;
+end;
 $$;
 
 comment on function nightshift.health_key_queries is
@@ -26760,10 +27025,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_late_schedules(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     s.name,
     case when coalesce(nightshift.served_at(s), '-infinity') < s.waiting_since
@@ -26790,7 +27057,8 @@ as $$
   left join (
     select h.ticked_at as since from nightshift.home h where h.ticked_at < health_late_schedules.as_of - interval '15 minutes'
   ) stopped on true
-  cross join lateral (select case when c.active is not true or stopped.since is not null then 0 end) started(never);
+  cross join lateral (select case when c.active is not true or stopped.since is not null then 0::numeric end) started(never);
+end;
 $$;
 
 comment on function nightshift.health_late_schedules is
@@ -26813,10 +27081,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_ledger_size(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     c.oid::regclass::text,
     z.bytes,
@@ -26852,6 +27122,7 @@ as $$
     'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass,
     'nightshift.trend_points'::regclass
   );
+end;
 $$;
 
 comment on function nightshift.health_ledger_size is
@@ -26927,10 +27198,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_nightshift_exposed(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with home as materialized (
     select n.oid, n.nspowner, n.nspacl from pg_catalog.pg_namespace n where n.nspname = 'nightshift'
   ),
@@ -26993,7 +27266,7 @@ as $$
   )
   select
     case t.kind when 'schema' then 'schema nightshift' else t.name end,
-    (g.grantees is not null or t.fault is not null)::integer,
+    (g.grantees is not null or t.fault is not null)::integer::numeric,
     coalesce(nullif(concat_ws('; ', g.names || ' may ' || g.privileges, t.fault), ''), 'closed'),
     nullif(concat_ws(' ', format('revoke all on %s %s from ', t.kind, t.name) || g.grantees || ';', t.fault_fix), ''),
     null::numeric, null::numeric, null::numeric, null::text
@@ -27004,6 +27277,7 @@ as $$
     join grantee g on g.oid = x.grantee
     where not ((g.is_runner or g.is_user and t.for_users) and (t.kind, x.privilege_type) in (('schema', 'USAGE'), ('routine', 'EXECUTE')))
   ) g(grantees, names, privileges);
+end;
 $$;
 
 comment on function nightshift.health_nightshift_exposed is
@@ -27024,10 +27298,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_oversized_partitions(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     c.oid::regclass::text,
     (c.relpages + coalesce(t.relpages, 0) + coalesce(x.pages, 0)) * current_setting('block_size')::numeric,
@@ -27054,6 +27330,7 @@ as $$
       select 1 from pg_catalog.pg_depend d
       where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = i.inhparent and d.deptype = 'e'
     );
+end;
 $$;
 
 comment on function nightshift.health_oversized_partitions is
@@ -27074,11 +27351,13 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_partition_horizon(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
+begin
+  return query
   select
     p.parent::text,
     case
@@ -27129,6 +27408,7 @@ as $$
     -- at night. What makes them one at a time does so at some time of the last one.
     null::numeric, least(7, coalesce(u.days, 14) / 2), null::numeric, null::text
   from nightshift.partitions_without_policy() u;
+end;
 $$;
 
 comment on function nightshift.health_partition_horizon is
@@ -27149,12 +27429,14 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_partitions_without_rls(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 -- The planner takes thousands of partitions for a handful.
 set enable_nestloop = off
 as $$
+begin
+  return query
   with recursive role as materialized (
     select r.oid, r.rolname from nightshift.api_roles() a(oid) join pg_catalog.pg_roles r on r.oid = a.oid
   ),
@@ -27223,7 +27505,7 @@ as $$
   )
   select
     j.oid::regclass::text,
-    bool_or(j.exposed)::integer,
+    bool_or(j.exposed)::integer::numeric,
     case
       when not bool_or(j.exposed) then format('as open as %s', j.parent::regclass)
       when j.secured is not null then format('%s can reach it past the row level security of %s',
@@ -27244,6 +27526,7 @@ as $$
     null::numeric, null::numeric, null::numeric, null::text
   from judged j
   group by j.oid, j.relkind, j.parent, j.parent_secured, j.secured;
+end;
 $$;
 
 comment on function nightshift.health_partitions_without_rls is
@@ -27264,10 +27547,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_paused(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     'all jobs', greatest(round(extract(epoch from health_paused.as_of - s.paused_at)), 0),
     format('since %s UTC: %s', to_char(s.paused_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(s.paused_reason, 'no reason given')),
@@ -27275,6 +27560,7 @@ as $$
     null::numeric, null::numeric, null::numeric, null::text
   from nightshift.settings s
   where s.paused;
+end;
 $$;
 
 comment on function nightshift.health_paused is
@@ -27391,13 +27677,15 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_read_only(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     'database ' || quote_ident(current_database()),
-    case when r.replica or r.read_only then 1 else 0 end,
+    (r.replica or r.read_only)::integer::numeric,
     case
       when r.replica then 'It is a replica, or is being recovered.'
       when r.read_only then 'Transactions are read-only by default, as when the disk is full.'
@@ -27411,6 +27699,7 @@ as $$
   from (
     select pg_is_in_recovery() as replica, current_setting('default_transaction_read_only')::boolean as read_only
   ) r;
+end;
 $$;
 
 comment on function nightshift.health_read_only is
@@ -27713,10 +28002,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_slower_key_queries(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     s.name,
     round(s.min_ms / greatest(s.usual_ms, 0.1), 1),
@@ -27737,6 +28028,7 @@ as $$
     null::numeric, null::text
   from nightshift.key_query_states(health_slower_key_queries.as_of) s
   where s.verdict is not null;
+end;
 $$;
 
 comment on function nightshift.health_slower_key_queries is
@@ -27957,10 +28249,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_stale_views(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     v.view::text,
     case when not n.unknown then a.seconds end,
@@ -27993,6 +28287,7 @@ as $$
   ) u(source, declared) on true
   -- That a view is gone is said by policies_broken.
   where p.enabled and v.view is not null;
+end;
 $$;
 
 comment on function nightshift.health_stale_views is
@@ -28014,10 +28309,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_transaction_id_age(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with supply as (select 2147483648 as ids),
   relation as materialized (
     select c.oid, n.nspname, c.relname, c.relpersistence, c.relpages + coalesce(t.relpages, 0) as pages,
@@ -28041,7 +28338,7 @@ as $$
     order by 2 desc
     limit 1
   )
-  select (
+  select
     format('database %I', d.datname),
     round(100.0 * greatest(age(d.datfrozenxid), mxid_age(d.datminmxid)) / s.ids, 3),
     format('%s transactions and %s multixacts of %s', nightshift.figure(age(d.datfrozenxid)), nightshift.figure(mxid_age(d.datminmxid)), nightshift.figure(s.ids))
@@ -28054,22 +28351,20 @@ as $$
         from (select * from old order by old.age desc limit 10) o
       ))
     end,
-    null, null, null, null
-  )::nightshift.health_measure
+    null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_database d, supply s
   union all
-  select (
+  select
     o.name,
     round(100.0 * o.age / s.ids, 3),
     format('%s transactions and %s multixacts of %s, over %s', nightshift.figure(o.xids), nightshift.figure(o.mxids), nightshift.figure(s.ids),
       pg_size_pretty(o.pages::bigint * current_setting('block_size')::integer)),
     format('vacuum (freeze) %s;', o.name),
-    null, null, null, null
-  )::nightshift.health_measure
+    null::numeric, null::numeric, null::numeric, null::text
   from old o, supply s
   union all
   -- Each multixact has members, and these run out on their own, at twice as many: few multixacts of many sessions do.
-  select (
+  select
     'multixact members',
     round(100.0 * m.members / (2 * s.ids), 3),
     case when m.members is null then format('%I may not list the files that hold them', current_user)
@@ -28081,9 +28376,9 @@ as $$
         where r.mxids > 0 and r.relpersistence <> 't' order by r.mxids desc limit 10
       ) r
     ),
-    null, null, null, null
-  )::nightshift.health_measure
+    null::numeric, null::numeric, null::numeric, null::text
   from nightshift.multixact_members() m(members), supply s;
+end;
 $$;
 
 comment on function nightshift.health_transaction_id_age is
@@ -28104,10 +28399,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_unused_indexes(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   -- A month's end, and the days around it: what is read once a month has been read by then.
   with recursive observed(days) as (select 35),
   part(index, root) as (
@@ -28191,6 +28488,7 @@ as $$
       join pg_catalog.pg_attribute a on a.attrelid = r.relation and a.attname = r.marker_column
       where r.relation = t.oid and a.attnum = any((x.indkey::smallint[])[0:x.indnkeyatts - 1])
     );
+end;
 $$;
 
 comment on function nightshift.health_unused_indexes is
@@ -28211,16 +28509,18 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_views_exposed(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with role as materialized (
     select r.oid, r.rolname from nightshift.api_roles() a(oid) join pg_catalog.pg_roles r on r.oid = a.oid
   )
   select
     c.oid::regclass::text,
-    (e.roles is not null)::integer,
+    (e.roles is not null)::integer::numeric,
     coalesce(format('all of its rows can be read by %s; the fix takes it from them, so what reads it over the API as one of them gets 42501 then%s',
       e.roles, ', as do those who use ' || nightshift.read_as_caller(c.oid)), 'out of the reach of the API'),
     case when e.roles is not null then format('revoke all on %s from public, %s;', c.oid::regclass,
@@ -28234,6 +28534,7 @@ as $$
   ) e(roles)
   where c.relkind = 'm'
     and c.oid in (select a from nightshift.application_tables() a);
+end;
 $$;
 
 comment on function nightshift.health_views_exposed is
@@ -28254,10 +28555,12 @@ select nightshift.declare_health_check(
 
 create or replace function nightshift.health_views_not_populated(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with recursive missing(view, source) as (
     select c.oid, s.oid
     from pg_catalog.pg_class c
@@ -28272,7 +28575,7 @@ as $$
   )
   select
     c.oid::regclass::text,
-    (not c.relispopulated)::integer,
+    (not c.relispopulated)::integer::numeric,
     case when c.relispopulated then 'populated'
       when b.views is not null then format('reads what is not populated either: %s', nightshift.name_some(b.views))
       else 'created or refreshed with no data' end,
@@ -28288,6 +28591,7 @@ as $$
   ) b on b.view = c.oid
   where c.relkind = 'm'
     and c.oid in (select a from nightshift.application_tables() a);
+end;
 $$;
 
 comment on function nightshift.health_views_not_populated is
@@ -28416,7 +28720,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7bd9408134425d5eecb0288d0f113fe92e845f2a651130586b332e40d033884d', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd3b2f0531b4e6025846f5ba0799a4478909a7211817bf49cce6e9f28e918c203', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28466,7 +28770,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   http_answer, http_post, in_days, index_columns, index_definition, index_for_key, index_serves_key, indexed_as,
   inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_due, is_forced, is_large, is_of_realtime,
   is_published, is_set_by_default, job_state, job_states, jobs, join_condition, join_conditions, json_number,
-  judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_joins, key_of, key_queries,
+  judge_health, judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_joins, key_of, key_queries,
   key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
   last_step, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies,
   list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, listed_names,

@@ -1,9 +1,11 @@
 create or replace function nightshift.application_tables()
 returns setof oid
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select c.oid
   from pg_catalog.pg_class c
   where c.relkind in ('r', 'p', 'm', 't') and c.relpersistence <> 't'
@@ -15,6 +17,7 @@ as $$
     and (c.relispartition or c.oid not in (
       select r.partition from nightshift.retired_partitions r where r.status = 'detached'
     ));
+end;
 $$;
 
 comment on function nightshift.application_tables is

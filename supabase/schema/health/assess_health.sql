@@ -6,7 +6,7 @@ as $$
 declare
   health_check nightshift.health_checks;
   document jsonb;
-  documents jsonb := '[]';
+  documents jsonb[] := '{}';
   not_run text[] := '{}';
   stopped boolean := false;
 begin
@@ -23,13 +23,13 @@ begin
     end if;
     document := nightshift.run_health_check(health_check, as_of);
     stopped := coalesce((document ->> 'stopped')::boolean, false);
-    documents := documents || jsonb_build_array(document - 'stopped');
+    documents := documents || (document - 'stopped');
   end loop;
 
   return jsonb_build_object(
     'at', as_of,
     'serverVersion', current_setting('server_version'),
-    'checks', documents,
+    'checks', to_jsonb(documents),
     'notRun', to_jsonb(not_run)
   );
 end;

@@ -1,15 +1,19 @@
 create or replace function nightshift.fix_of_step(step jsonb)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- What is no SQL is said as a comment.
-  select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || f.fix end
-  from (
-    select coalesce(fix_of_step.step #>> '{error,hint}', fix_of_step.step #>> '{fixes,0,fix}') as fix
-  ) f
-  where f.fix is not null;
+begin
+  return (
+    -- What is no SQL is said as a comment.
+    select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || f.fix end
+    from (
+      select coalesce(fix_of_step.step #>> '{error,hint}', fix_of_step.step #>> '{fixes,0,fix}') as fix
+    ) f
+    where f.fix is not null
+  );
+end;
 $$;
 
 comment on function nightshift.fix_of_step is

@@ -1,13 +1,17 @@
 create or replace function nightshift.only_kept(step jsonb)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    not only_kept.step ? 'error' and (only_kept.step ->> 'rowsLeft')::bigint = 0 and (only_kept.step ->> 'rowsKept')::bigint > 0,
-    false
+begin
+  return (
+    select coalesce(
+      not only_kept.step ? 'error' and (only_kept.step ->> 'rowsLeft')::bigint = 0 and (only_kept.step ->> 'rowsKept')::bigint > 0,
+      false
+    )
   );
+end;
 $$;
 
 comment on function nightshift.only_kept is

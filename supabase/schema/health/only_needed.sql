@@ -1,15 +1,19 @@
 create or replace function nightshift.only_needed(step jsonb)
 returns boolean
-language sql
+language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    not only_needed.step ? 'error'
-      and (only_needed.step ->> 'rowsLeft')::bigint > 0
-      and (only_needed.step ->> 'rowsLeft')::bigint = (only_needed.step ->> 'rowsBlocked')::bigint,
-    false
+begin
+  return (
+    select coalesce(
+      not only_needed.step ? 'error'
+        and (only_needed.step ->> 'rowsLeft')::bigint > 0
+        and (only_needed.step ->> 'rowsLeft')::bigint = (only_needed.step ->> 'rowsBlocked')::bigint,
+      false
+    )
   );
+end;
 $$;
 
 comment on function nightshift.only_needed is

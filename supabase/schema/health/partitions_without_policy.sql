@@ -1,11 +1,13 @@
 create or replace function nightshift.partitions_without_policy()
 returns table (parent oid, newest oid, ends_at timestamp, days numeric, has_default boolean, is_switched_off boolean)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set datestyle = 'ISO'
 as $$
+begin
+  return query
   select distinct on (t.partrelid)
     t.partrelid, c.oid, e.ends_at,
     -- Before version 17 Postgres subtracts nothing from infinity.
@@ -38,6 +40,7 @@ as $$
       where f.relid <> t.partrelid and (nightshift.partition_key(f.relid)).column_name = a.attname
     )
   order by t.partrelid, e.ends_at desc;
+end;
 $$;
 
 comment on function nightshift.partitions_without_policy is

@@ -1,9 +1,11 @@
 create or replace function nightshift.purge_steps(as_of timestamptz, scheduled boolean, max_runs integer)
 returns table (relation text, place bigint, started_at timestamptz, step jsonb)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select s.step ->> 'relation', row_number() over (partition by s.step ->> 'relation' order by r.started_at desc),
     r.started_at, s.step
   from (
@@ -18,6 +20,7 @@ as $$
   ) r
   -- Of a table that could not even be counted the report knows nothing.
   cross join lateral jsonb_path_query(r.report, '$.steps[*] ? (!(exists (@.error) && @.dueRows == 0))') s(step);
+end;
 $$;
 
 comment on function nightshift.purge_steps is

@@ -2,10 +2,12 @@
 
 create or replace function nightshift.redundant_indexes()
 returns table (index oid, other oid, relation oid, same_keys boolean, key oid)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with alike as materialized (
     select a.indexrelid as index, b.indexrelid as other
     from pg_catalog.pg_index a
@@ -87,6 +89,7 @@ as $$
   order by r.index,
     -- One that stays itself.
     r.other in (select e.index from redundant e), r.other_keys desc, r.other_kept desc, r.other_key is null, r.other;
+end;
 $$;
 
 comment on function nightshift.redundant_indexes is

@@ -1,9 +1,11 @@
 create or replace function nightshift.soft_delete_policies()
 returns setof nightshift.retention_policies
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select p.*
   from nightshift.retention_policies p
   join pg_catalog.pg_attribute a on a.attrelid = p.relation and a.attname = p.marker_column and a.attnum > 0
@@ -16,6 +18,7 @@ as $$
         -- What every row must have says "not deleted" by a time that never is.
         and (not a.attnotnull or a.atthasdef)
     );
+end;
 $$;
 
 comment on function nightshift.soft_delete_policies is

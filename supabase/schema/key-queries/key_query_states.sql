@@ -18,10 +18,12 @@ returns table (
   is_confirmed boolean,
   since timestamptz
 )
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select q.name, q.max_ms, q.created_at, l.measured_at, l.runs, l.min_ms, l.median_ms, l.blocks_hit, l.blocks_read, l.plan,
     l.verdict, l.failure, l.stopped_ms, u.ms, u.plan, streak.length >= 2, streak.since
   from nightshift.key_queries q
@@ -43,6 +45,7 @@ as $$
   left join lateral nightshift.usual_time_of(
     q.name, case when l.verdict in ('slower', 'faster') then streak.first_id else l.id end
   ) u on true;
+end;
 $$;
 
 comment on function nightshift.key_query_states is

@@ -1,9 +1,11 @@
 create or replace function nightshift.code_in_context(context text)
 returns table (depth bigint, function regprocedure, line integer)
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   -- The statements between the lines of a context may quote rows, so what is passed on is from the catalog.
   select distinct on (c.depth) c.depth, p.oid::regprocedure, c.parts[4]::integer
   from regexp_matches(
@@ -14,7 +16,8 @@ as $$
   join pg_catalog.pg_proc p on quote_ident(p.proname) = c.parts[2]
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   where n.nspname <> 'nightshift' and (c.parts[1] is null or quote_ident(n.nspname) = c.parts[1])
-  order by c.depth, replace(oidvectortypes(p.proargtypes), ', ', ',') = c.parts[3] desc, p.oid
+  order by c.depth, replace(oidvectortypes(p.proargtypes), ', ', ',') = c.parts[3] desc, p.oid;
+end;
 $$;
 
 comment on function nightshift.code_in_context is

@@ -4,10 +4,12 @@
 
 create or replace function nightshift.job_states(as_of timestamptz)
 returns setof nightshift.job_state
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with declared as (
     select j.name as job, nightshift.declared_since(j) as at from nightshift.jobs j
   ),
@@ -48,7 +50,7 @@ as $$
       ), '-infinity')
   ) since on true
   left join lateral (
-    select percentile_cont(0.5) within group (order by extract(epoch from l.finished_at - l.started_at)::numeric * 1000) as duration_ms
+    select percentile_cont(0.5) within group (order by extract(epoch from l.finished_at - l.started_at)::numeric * 1000)::numeric as duration_ms
     from (
       select r.started_at, r.finished_at from nightshift.runs r
       where r.job = n.job and r.status in ('succeeded', 'partial') and r.attempt = 1 and not r.dry_run and not r.input ?| array['only', 'reindex'] and r.id <> latest.id
@@ -56,6 +58,7 @@ as $$
       order by r.started_at desc limit 20
     ) l
   ) usual on true;
+end;
 $$;
 
 comment on function nightshift.job_states is

@@ -1,9 +1,12 @@
 create or replace function nightshift.mark_lost_runs(job text, as_of timestamptz)
 returns uuid[]
-language sql
+language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  lost_runs uuid[];
+begin
   with lost as (
     update nightshift.runs r
     set
@@ -19,7 +22,9 @@ as $$
       and r.lease_expires_at <= mark_lost_runs.as_of
     returning r.id
   )
-  select coalesce(array_agg(lost.id), '{}') from lost;
+  select coalesce(array_agg(lost.id), '{}') into lost_runs from lost;
+  return lost_runs;
+end;
 $$;
 
 comment on function nightshift.mark_lost_runs is

@@ -1,9 +1,12 @@
 create or replace function nightshift.trim_runs(as_of timestamptz default now())
 returns bigint
-language sql
+language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  trimmed_runs bigint;
+begin
   with trimmed as (
     delete from nightshift.runs r
     -- Looked for once, whatever Postgres expects: it may know of no row of a table that has just been filled.
@@ -19,7 +22,9 @@ as $$
     ))
     returning 1
   )
-  select count(*) from trimmed;
+  select count(*) into trimmed_runs from trimmed;
+  return trimmed_runs;
+end;
 $$;
 
 comment on function nightshift.trim_runs is

@@ -1,8 +1,9 @@
 create or replace function nightshift.note_partitions(run_id uuid, kind text, entries jsonb)
 returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   update nightshift.runs r
   set progress = r.progress || jsonb_build_object('steps', coalesce(r.progress -> 'steps', '{}') || (
     select jsonb_object_agg(e.table_name,
@@ -11,6 +12,7 @@ as $$
     from jsonb_each(note_partitions.entries) e(table_name, partitions)
   ))
   where r.id = note_partitions.run_id and note_partitions.entries <> '{}';
+end;
 $$;
 
 comment on function nightshift.note_partitions is

@@ -1,29 +1,34 @@
 create or replace function nightshift.refresh_warnings(view regclass, way jsonb, untracked text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
-  select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
-  from (
-    select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
-    where refresh_warnings.way ? 'problem'
-    union all
-    select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
-      r.relation, r.relation)
-    from nightshift.views_read(refresh_warnings.view) r(relation)
-    where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
-    union all
-    select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
-    where refresh_warnings.untracked is not null
-    union all
-    select format('The API exposes it to %s, and row level security cannot apply to it. Fix: revoke all on %s from anon, authenticated;',
-      string_agg(r.rolname, ' and ' order by r.rolname), refresh_warnings.view)
-    from pg_catalog.pg_roles r
-    where r.rolname in ('anon', 'authenticated')
-      and has_table_privilege(r.oid, refresh_warnings.view, 'select')
-    having count(*) > 0
-  ) w(warning);
+begin
+  return (
+    select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
+    from (
+      select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
+      where refresh_warnings.way ? 'problem'
+      union all
+      select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
+        r.relation, r.relation)
+      from nightshift.views_read(refresh_warnings.view) r(relation)
+      where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
+      union all
+      select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
+      where refresh_warnings.untracked is not null
+      union all
+      select format('The API exposes it to %s, and row level security cannot apply to it. Fix: revoke all on %s from anon, authenticated;',
+        string_agg(r.rolname, ' and ' order by r.rolname), refresh_warnings.view)
+      from pg_catalog.pg_roles r
+      where r.rolname in ('anon', 'authenticated')
+        and has_table_privilege(r.oid, refresh_warnings.view, 'select')
+      having count(*) > 0
+    ) w(warning)
+  );
+end;
 $$;
 
 comment on function nightshift.refresh_warnings is

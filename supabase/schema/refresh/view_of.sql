@@ -1,20 +1,24 @@
 create or replace function nightshift.view_of(policy nightshift.refresh_policies)
 returns regclass
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.view and c.relkind = 'm'),
-    (
-      select v
-      from nightshift.find_view(policy.view_name) v
-      where not exists (
-        select 1 from nightshift.refresh_policies o
-        where o.view = v or o.view_name = policy.view_name and o.created_at > policy.created_at
+begin
+  return (
+    select coalesce(
+      (select c.oid::regclass from pg_catalog.pg_class c where c.oid = policy.view and c.relkind = 'm'),
+      (
+        select v
+        from nightshift.find_view(policy.view_name) v
+        where not exists (
+          select 1 from nightshift.refresh_policies o
+          where o.view = v or o.view_name = policy.view_name and o.created_at > policy.created_at
+        )
       )
     )
   );
+end;
 $$;
 
 comment on function nightshift.view_of is

@@ -3,6 +3,7 @@ returns table (relation regclass, kind "char")
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query

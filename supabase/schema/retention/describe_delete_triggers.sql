@@ -1,9 +1,11 @@
 create or replace function nightshift.describe_delete_triggers(relation regclass)
 returns setof text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select format(
     'Deletions fire %s. In a purge, current_setting(''nightshift.run_id'', true) is the id of its run; otherwise it is null or empty.',
     string_agg(distinct format('trigger %I (%s)', t.tgname, t.tgfoid::regprocedure), ' and ')
@@ -23,6 +25,7 @@ as $$
     -- A statement trigger of a partitioned table is warned of: it does not fire.
     and (t.tgtype & 1 = 1 or c.relkind = 'r')
   having count(*) > 0;
+end;
 $$;
 
 comment on function nightshift.describe_delete_triggers is

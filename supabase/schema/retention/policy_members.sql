@@ -4,6 +4,7 @@ language plpgsql
 stable
 rows 5
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query

@@ -1,30 +1,34 @@
 create or replace function nightshift.warnings_of_purge(relation regclass)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
-  from (
-  select format(
-    'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
-    k.name, nightshift.index_for_key(k.key)
-  )
-  from nightshift.referencing_keys(array[warnings_of_purge.relation::oid]) k
-  where not k.indexed
-  union all
-  select format(
-    'Trigger %I fires once a statement on the partitioned table; a purge deletes from the partitions, where it does not fire.',
-    t.tgname
-  )
-  from pg_catalog.pg_trigger t
-  join pg_catalog.pg_class c on c.oid = t.tgrelid
-  where t.tgrelid = warnings_of_purge.relation
-    and c.relkind = 'p'
-    and not t.tgisinternal
-    and (t.tgtype & 1) = 0
-    and (t.tgtype & 8) = 8
-  ) w(warning);
+begin
+  return (
+    select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
+    from (
+    select format(
+      'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
+      k.name, nightshift.index_for_key(k.key)
+    )
+    from nightshift.referencing_keys(array[warnings_of_purge.relation::oid]) k
+    where not k.indexed
+    union all
+    select format(
+      'Trigger %I fires once a statement on the partitioned table; a purge deletes from the partitions, where it does not fire.',
+      t.tgname
+    )
+    from pg_catalog.pg_trigger t
+    join pg_catalog.pg_class c on c.oid = t.tgrelid
+    where t.tgrelid = warnings_of_purge.relation
+      and c.relkind = 'p'
+      and not t.tgisinternal
+      and (t.tgtype & 1) = 0
+      and (t.tgtype & 8) = 8
+    ) w(warning)
+  );
+end;
 $$;
 
 comment on function nightshift.warnings_of_purge is 'What will make purging this table slow or surprising, with the fix, as a JSON array of sentences.';

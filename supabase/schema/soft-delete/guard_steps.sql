@@ -1,9 +1,11 @@
 create or replace function nightshift.guard_steps(relation regclass, guarded_keys oid[] default null)
 returns setof nightshift.ddl_step
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select case
       when e.guarded then format(
         'create trigger %I after insert or update on %s for each row execute function nightshift.guard_child(%L);',
@@ -26,6 +28,7 @@ as $$
     on t.tgrelid = e.referencing and t.tgname = e.trigger_name and t.tgfoid = to_regprocedure('nightshift.guard_child()')
   where e.guarded <> coalesce(t.tgenabled = 'O', false)
   order by e.referencing::text, e.constraint_name;
+end;
 $$;
 
 comment on function nightshift.guard_steps is

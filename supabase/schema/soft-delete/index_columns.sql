@@ -4,7 +4,9 @@ create or replace function nightshift.index_columns(
 returns setof record
 language plpgsql
 stable
+rows 2
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query

@@ -4,6 +4,7 @@ create or replace function nightshift.key_of(
 returns setof record
 language plpgsql
 stable
+rows 2
 set search_path = pg_catalog, pg_temp
 as $$
 -- In this language a session plans the query once, which takes longer than to run it, and each deletion runs it several times.

@@ -1,19 +1,23 @@
 create or replace function nightshift.vacuum_statement(relation oid)
 returns text
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when c.relkind = 'p' then format('analyze (skip_locked) %s%I.%I',
-      -- Earlier versions know no word for it, and analyze the partitions as well.
-      case when current_setting('server_version_num')::integer >= 180000 then 'only ' end, n.nspname, c.relname)
-    -- To give the end of a file back, it would lock out readers, on a standby for as long as they run.
-    else format('vacuum (analyze, skip_locked, truncate false, parallel 0) %I.%I', n.nspname, c.relname)
-  end
-  from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.oid = vacuum_statement.relation;
+begin
+  return (
+    select case
+      when c.relkind = 'p' then format('analyze (skip_locked) %s%I.%I',
+        -- Earlier versions know no word for it, and analyze the partitions as well.
+        case when current_setting('server_version_num')::integer >= 180000 then 'only ' end, n.nspname, c.relname)
+      -- To give the end of a file back, it would lock out readers, on a standby for as long as they run.
+      else format('vacuum (analyze, skip_locked, truncate false, parallel 0) %I.%I', n.nspname, c.relname)
+    end
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where c.oid = vacuum_statement.relation
+  );
+end;
 $$;
 
 comment on function nightshift.vacuum_statement is

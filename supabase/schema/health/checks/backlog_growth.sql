@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_backlog_growth(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with night as (
     select s.relation, s.place, s.step, (s.step ->> 'rowsLeft')::numeric as rows_left,
       lead((s.step ->> 'rowsLeft')::numeric) over (partition by s.relation order by s.place) as rows_before
@@ -34,6 +36,7 @@ as $$
   from nightshift.retention_policies p
   left join trend t on t.relation = p.relation::text
   where p.enabled;
+end;
 $$;
 
 comment on function nightshift.health_backlog_growth is

@@ -3,13 +3,15 @@
 
 create or replace function nightshift.health_duplicate_indexes(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     r.index::regclass::text,
-    current_setting('block_size')::bigint * case when c.relkind = 'I' then (
+    current_setting('block_size')::numeric * case when c.relkind = 'I' then (
       with recursive part(index) as (
         select r.index
         union all
@@ -29,6 +31,7 @@ as $$
   from nightshift.redundant_indexes() r
   join pg_catalog.pg_class c on c.oid = r.index
   join pg_catalog.pg_class t on t.oid = r.relation;
+end;
 $$;
 
 comment on function nightshift.health_duplicate_indexes is

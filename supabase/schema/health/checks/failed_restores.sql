@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_failed_restores(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     e.relation_name,
     coalesce(sum(e.rows) filter (where e.action = 'restore_failed'), 0),
@@ -24,6 +26,7 @@ as $$
   where e.action in ('restore', 'restore_failed')
     and e.at > health_failed_restores.as_of - interval '1 hour' and e.at <= health_failed_restores.as_of
   group by e.relation_name;
+end;
 $$;
 
 comment on function nightshift.health_failed_restores is

@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_foreign_keys_without_index(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with recursive served as materialized (
     select k.oid as key
     from pg_catalog.pg_constraint k
@@ -64,6 +66,7 @@ as $$
   ) n(columns)
   where t.oid in (select a from nightshift.application_tables() a)
   group by t.oid, t.relkind, n.columns;
+end;
 $$;
 
 comment on function nightshift.health_foreign_keys_without_index is

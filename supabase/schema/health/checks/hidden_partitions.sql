@@ -3,11 +3,13 @@
 
 create or replace function nightshift.health_hidden_partitions(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
+begin
+  return query
   select
     i.inhrelid::regclass::text,
     1::numeric,
@@ -33,6 +35,7 @@ as $$
   join pg_catalog.pg_class c on c.oid = d.partition and not c.relispartition
   where d.status = 'detached'
     and (p.retention is null or upper(d.period) > least(health_hidden_partitions.as_of, now()) at time zone 'UTC' - p.retention);
+end;
 $$;
 
 comment on function nightshift.health_hidden_partitions is

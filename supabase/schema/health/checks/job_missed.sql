@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_job_missed(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     round(extract(epoch from health_job_missed.as_of - coalesce(j.last_success_at, j.declared_at))),
@@ -27,6 +29,7 @@ as $$
     -- A job of policies that has none any more has nothing to do; another is missed once it has worked.
     or j.last_success_at is not null
       and not exists (select 1 from nightshift.jobs d where d.name = j.job and d.policies is not null);
+end;
 $$;
 
 comment on function nightshift.health_job_missed is

@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_jobs_failing(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     j.failed_in_row::numeric,
@@ -24,6 +26,7 @@ as $$
     order by r.started_at desc
     limit 1
   ) f on true;
+end;
 $$;
 
 comment on function nightshift.health_jobs_failing is

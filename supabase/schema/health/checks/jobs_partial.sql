@@ -4,10 +4,12 @@
 
 create or replace function nightshift.health_jobs_partial(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     j.job,
     j.partial_in_row::numeric,
@@ -30,6 +32,7 @@ as $$
     order by r.started_at desc
     limit 1
   ) p on true;
+end;
 $$;
 
 comment on function nightshift.health_jobs_partial is

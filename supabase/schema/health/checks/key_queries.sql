@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_key_queries(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     s.name,
     coalesce(s.median_ms, s.stopped_ms),
@@ -30,6 +32,7 @@ as $$
           to_char(coalesce(s.measured_at, s.created_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI'))
     end
   from nightshift.key_query_states(health_key_queries.as_of) s;
+end;
 $$;
 
 comment on function nightshift.health_key_queries is

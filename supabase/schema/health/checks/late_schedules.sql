@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_late_schedules(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     s.name,
     case when coalesce(nightshift.served_at(s), '-infinity') < s.waiting_since
@@ -33,7 +35,8 @@ as $$
   left join (
     select h.ticked_at as since from nightshift.home h where h.ticked_at < health_late_schedules.as_of - interval '15 minutes'
   ) stopped on true
-  cross join lateral (select case when c.active is not true or stopped.since is not null then 0 end) started(never);
+  cross join lateral (select case when c.active is not true or stopped.since is not null then 0::numeric end) started(never);
+end;
 $$;
 
 comment on function nightshift.health_late_schedules is

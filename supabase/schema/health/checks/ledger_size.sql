@@ -4,10 +4,12 @@
 
 create or replace function nightshift.health_ledger_size(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     c.oid::regclass::text,
     z.bytes,
@@ -43,6 +45,7 @@ as $$
     'nightshift.runs'::regclass, 'nightshift.view_refreshes'::regclass, 'nightshift.deletion_events'::regclass,
     'nightshift.trend_points'::regclass
   );
+end;
 $$;
 
 comment on function nightshift.health_ledger_size is

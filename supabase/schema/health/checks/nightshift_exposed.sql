@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_nightshift_exposed(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with home as materialized (
     select n.oid, n.nspowner, n.nspacl from pg_catalog.pg_namespace n where n.nspname = 'nightshift'
   ),
@@ -69,7 +71,7 @@ as $$
   )
   select
     case t.kind when 'schema' then 'schema nightshift' else t.name end,
-    (g.grantees is not null or t.fault is not null)::integer,
+    (g.grantees is not null or t.fault is not null)::integer::numeric,
     coalesce(nullif(concat_ws('; ', g.names || ' may ' || g.privileges, t.fault), ''), 'closed'),
     nullif(concat_ws(' ', format('revoke all on %s %s from ', t.kind, t.name) || g.grantees || ';', t.fault_fix), ''),
     null::numeric, null::numeric, null::numeric, null::text
@@ -80,6 +82,7 @@ as $$
     join grantee g on g.oid = x.grantee
     where not ((g.is_runner or g.is_user and t.for_users) and (t.kind, x.privilege_type) in (('schema', 'USAGE'), ('routine', 'EXECUTE')))
   ) g(grantees, names, privileges);
+end;
 $$;
 
 comment on function nightshift.health_nightshift_exposed is

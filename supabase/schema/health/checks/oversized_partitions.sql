@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_oversized_partitions(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     c.oid::regclass::text,
     (c.relpages + coalesce(t.relpages, 0) + coalesce(x.pages, 0)) * current_setting('block_size')::numeric,
@@ -33,6 +35,7 @@ as $$
       select 1 from pg_catalog.pg_depend d
       where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = i.inhparent and d.deptype = 'e'
     );
+end;
 $$;
 
 comment on function nightshift.health_oversized_partitions is

@@ -3,11 +3,13 @@
 
 create or replace function nightshift.health_partition_horizon(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 as $$
+begin
+  return query
   select
     p.parent::text,
     case
@@ -58,6 +60,7 @@ as $$
     -- at night. What makes them one at a time does so at some time of the last one.
     null::numeric, least(7, coalesce(u.days, 14) / 2), null::numeric, null::text
   from nightshift.partitions_without_policy() u;
+end;
 $$;
 
 comment on function nightshift.health_partition_horizon is

@@ -3,12 +3,14 @@
 
 create or replace function nightshift.health_partitions_without_rls(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 -- The planner takes thousands of partitions for a handful.
 set enable_nestloop = off
 as $$
+begin
+  return query
   with recursive role as materialized (
     select r.oid, r.rolname from nightshift.api_roles() a(oid) join pg_catalog.pg_roles r on r.oid = a.oid
   ),
@@ -77,7 +79,7 @@ as $$
   )
   select
     j.oid::regclass::text,
-    bool_or(j.exposed)::integer,
+    bool_or(j.exposed)::integer::numeric,
     case
       when not bool_or(j.exposed) then format('as open as %s', j.parent::regclass)
       when j.secured is not null then format('%s can reach it past the row level security of %s',
@@ -98,6 +100,7 @@ as $$
     null::numeric, null::numeric, null::numeric, null::text
   from judged j
   group by j.oid, j.relkind, j.parent, j.parent_secured, j.secured;
+end;
 $$;
 
 comment on function nightshift.health_partitions_without_rls is

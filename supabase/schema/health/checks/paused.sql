@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_paused(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     'all jobs', greatest(round(extract(epoch from health_paused.as_of - s.paused_at)), 0),
     format('since %s UTC: %s', to_char(s.paused_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), coalesce(s.paused_reason, 'no reason given')),
@@ -14,6 +16,7 @@ as $$
     null::numeric, null::numeric, null::numeric, null::text
   from nightshift.settings s
   where s.paused;
+end;
 $$;
 
 comment on function nightshift.health_paused is

@@ -3,13 +3,15 @@
 
 create or replace function nightshift.health_read_only(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     'database ' || quote_ident(current_database()),
-    case when r.replica or r.read_only then 1 else 0 end,
+    (r.replica or r.read_only)::integer::numeric,
     case
       when r.replica then 'It is a replica, or is being recovered.'
       when r.read_only then 'Transactions are read-only by default, as when the disk is full.'
@@ -23,6 +25,7 @@ as $$
   from (
     select pg_is_in_recovery() as replica, current_setting('default_transaction_read_only')::boolean as read_only
   ) r;
+end;
 $$;
 
 comment on function nightshift.health_read_only is

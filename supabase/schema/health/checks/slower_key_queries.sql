@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_slower_key_queries(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     s.name,
     round(s.min_ms / greatest(s.usual_ms, 0.1), 1),
@@ -27,6 +29,7 @@ as $$
     null::numeric, null::text
   from nightshift.key_query_states(health_slower_key_queries.as_of) s
   where s.verdict is not null;
+end;
 $$;
 
 comment on function nightshift.health_slower_key_queries is

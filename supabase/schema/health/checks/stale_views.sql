@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_stale_views(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   select
     v.view::text,
     case when not n.unknown then a.seconds end,
@@ -39,6 +41,7 @@ as $$
   ) u(source, declared) on true
   -- That a view is gone is said by policies_broken.
   where p.enabled and v.view is not null;
+end;
 $$;
 
 comment on function nightshift.health_stale_views is

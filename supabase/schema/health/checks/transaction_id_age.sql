@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_transaction_id_age(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with supply as (select 2147483648 as ids),
   relation as materialized (
     select c.oid, n.nspname, c.relname, c.relpersistence, c.relpages + coalesce(t.relpages, 0) as pages,
@@ -30,7 +32,7 @@ as $$
     order by 2 desc
     limit 1
   )
-  select (
+  select
     format('database %I', d.datname),
     round(100.0 * greatest(age(d.datfrozenxid), mxid_age(d.datminmxid)) / s.ids, 3),
     format('%s transactions and %s multixacts of %s', nightshift.figure(age(d.datfrozenxid)), nightshift.figure(mxid_age(d.datminmxid)), nightshift.figure(s.ids))
@@ -43,22 +45,20 @@ as $$
         from (select * from old order by old.age desc limit 10) o
       ))
     end,
-    null, null, null, null
-  )::nightshift.health_measure
+    null::numeric, null::numeric, null::numeric, null::text
   from pg_catalog.pg_database d, supply s
   union all
-  select (
+  select
     o.name,
     round(100.0 * o.age / s.ids, 3),
     format('%s transactions and %s multixacts of %s, over %s', nightshift.figure(o.xids), nightshift.figure(o.mxids), nightshift.figure(s.ids),
       pg_size_pretty(o.pages::bigint * current_setting('block_size')::integer)),
     format('vacuum (freeze) %s;', o.name),
-    null, null, null, null
-  )::nightshift.health_measure
+    null::numeric, null::numeric, null::numeric, null::text
   from old o, supply s
   union all
   -- Each multixact has members, and these run out on their own, at twice as many: few multixacts of many sessions do.
-  select (
+  select
     'multixact members',
     round(100.0 * m.members / (2 * s.ids), 3),
     case when m.members is null then format('%I may not list the files that hold them', current_user)
@@ -70,9 +70,9 @@ as $$
         where r.mxids > 0 and r.relpersistence <> 't' order by r.mxids desc limit 10
       ) r
     ),
-    null, null, null, null
-  )::nightshift.health_measure
+    null::numeric, null::numeric, null::numeric, null::text
   from nightshift.multixact_members() m(members), supply s;
+end;
 $$;
 
 comment on function nightshift.health_transaction_id_age is

@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_unused_indexes(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   -- A month's end, and the days around it: what is read once a month has been read by then.
   with recursive observed(days) as (select 35),
   part(index, root) as (
@@ -90,6 +92,7 @@ as $$
       join pg_catalog.pg_attribute a on a.attrelid = r.relation and a.attname = r.marker_column
       where r.relation = t.oid and a.attnum = any((x.indkey::smallint[])[0:x.indnkeyatts - 1])
     );
+end;
 $$;
 
 comment on function nightshift.health_unused_indexes is

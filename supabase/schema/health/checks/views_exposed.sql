@@ -3,16 +3,18 @@
 
 create or replace function nightshift.health_views_exposed(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with role as materialized (
     select r.oid, r.rolname from nightshift.api_roles() a(oid) join pg_catalog.pg_roles r on r.oid = a.oid
   )
   select
     c.oid::regclass::text,
-    (e.roles is not null)::integer,
+    (e.roles is not null)::integer::numeric,
     coalesce(format('all of its rows can be read by %s; the fix takes it from them, so what reads it over the API as one of them gets 42501 then%s',
       e.roles, ', as do those who use ' || nightshift.read_as_caller(c.oid)), 'out of the reach of the API'),
     case when e.roles is not null then format('revoke all on %s from public, %s;', c.oid::regclass,
@@ -26,6 +28,7 @@ as $$
   ) e(roles)
   where c.relkind = 'm'
     and c.oid in (select a from nightshift.application_tables() a);
+end;
 $$;
 
 comment on function nightshift.health_views_exposed is

@@ -3,10 +3,12 @@
 
 create or replace function nightshift.health_views_not_populated(as_of timestamptz)
 returns setof nightshift.health_measure
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+begin
+  return query
   with recursive missing(view, source) as (
     select c.oid, s.oid
     from pg_catalog.pg_class c
@@ -21,7 +23,7 @@ as $$
   )
   select
     c.oid::regclass::text,
-    (not c.relispopulated)::integer,
+    (not c.relispopulated)::integer::numeric,
     case when c.relispopulated then 'populated'
       when b.views is not null then format('reads what is not populated either: %s', nightshift.name_some(b.views))
       else 'created or refreshed with no data' end,
@@ -37,6 +39,7 @@ as $$
   ) b on b.view = c.oid
   where c.relkind = 'm'
     and c.oid in (select a from nightshift.application_tables() a);
+end;
 $$;
 
 comment on function nightshift.health_views_not_populated is

@@ -3038,6 +3038,7 @@ export type Database = {
       hold_at_once: {
         Args: {
           keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          max_rows: number
           policies: unknown[]
           rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]

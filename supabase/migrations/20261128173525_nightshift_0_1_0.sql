@@ -12655,14 +12655,18 @@ create or replace function nightshift.hold_at_once(
   run nightshift.runs,
   rows nightshift.row_set[],
   policies oid[],
-  keys nightshift.purge_key[]
+  keys nightshift.purge_key[],
+  max_rows integer
 )
 returns nightshift.held_row[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  due_rows constant nightshift.row_set[] := array(select r from unnest(rows) r where r.due);
+  share constant numeric := least(max_rows::numeric / nightshift.count_rows(rows), 1);
+  due_rows constant nightshift.row_set[] := array(
+    select row(r.policy, r.relation, true, r.tids[:ceil(share * cardinality(r.tids))])::nightshift.row_set from unnest(rows) r where r.due
+  );
   -- A row may go by another policy than that which says it is due, and that one may release what refers to it.
   certain constant nightshift.purge_key[] := array(
     select k from unnest(keys) k where k.key not in (select r.key from unnest(keys) r where r.role = 'release')
@@ -12696,7 +12700,7 @@ end;
 $$;
 
 comment on function nightshift.hold_at_once is
-  'Of rows that are not all that would have to be looked at, the due ones that stay whatever else there is, because a row that is not due refers to them, or one that the run knows to stay, directly or not: each with the foreign keys found so far.';
+  'Of rows that are not all that would have to be looked at, the due ones that stay whatever else there is, because a row that is not due refers to them, or one that the run knows to stay, directly or not: each with the foreign keys found so far. max_rows: about so many are asked for, of each table those that were reached first.';
 
 -- supabase/schema/retention/hold_cascades.sql
 
@@ -15316,7 +15320,11 @@ begin
   known_keys := case when level is null then keys end;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows, known_keys) r;
   if not resolved.complete then
-    held := nightshift.hold_at_once(run, resolved.reached, array(select policy.relation::oid union select unnest(component)), keys);
+    -- By the batch, so that one which took too long is quicker the next time.
+    held := nightshift.hold_at_once(
+      run, resolved.reached, array(select policy.relation::oid union select unnest(component)), keys,
+      least(100::bigint * batch_rows, 1000000)::integer
+    );
     waiting := nightshift.subtract_held(seeds, held);
     if nightshift.count_rows(seeds) = 1 and nightshift.count_rows(waiting) = 1 then
       -- It cannot be made any smaller, so it may take all that a statement has time for.
@@ -28720,7 +28728,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd3b2f0531b4e6025846f5ba0799a4478909a7211817bf49cce6e9f28e918c203', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '68e4f376f43f497a94444c7103f67b00fa838d792582c41d8a9991cb8ea1eae8', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -2,14 +2,18 @@ create or replace function nightshift.hold_at_once(
   run nightshift.runs,
   rows nightshift.row_set[],
   policies oid[],
-  keys nightshift.purge_key[]
+  keys nightshift.purge_key[],
+  max_rows integer
 )
 returns nightshift.held_row[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  due_rows constant nightshift.row_set[] := array(select r from unnest(rows) r where r.due);
+  share constant numeric := least(max_rows::numeric / nightshift.count_rows(rows), 1);
+  due_rows constant nightshift.row_set[] := array(
+    select row(r.policy, r.relation, true, r.tids[:ceil(share * cardinality(r.tids))])::nightshift.row_set from unnest(rows) r where r.due
+  );
   -- A row may go by another policy than that which says it is due, and that one may release what refers to it.
   certain constant nightshift.purge_key[] := array(
     select k from unnest(keys) k where k.key not in (select r.key from unnest(keys) r where r.role = 'release')
@@ -43,4 +47,4 @@ end;
 $$;
 
 comment on function nightshift.hold_at_once is
-  'Of rows that are not all that would have to be looked at, the due ones that stay whatever else there is, because a row that is not due refers to them, or one that the run knows to stay, directly or not: each with the foreign keys found so far.';
+  'Of rows that are not all that would have to be looked at, the due ones that stay whatever else there is, because a row that is not due refers to them, or one that the run knows to stay, directly or not: each with the foreign keys found so far. max_rows: about so many are asked for, of each table those that were reached first.';

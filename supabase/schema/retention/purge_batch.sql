@@ -123,7 +123,11 @@ begin
   known_keys := case when level is null then keys end;
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows, known_keys) r;
   if not resolved.complete then
-    held := nightshift.hold_at_once(run, resolved.reached, array(select policy.relation::oid union select unnest(component)), keys);
+    -- By the batch, so that one which took too long is quicker the next time.
+    held := nightshift.hold_at_once(
+      run, resolved.reached, array(select policy.relation::oid union select unnest(component)), keys,
+      least(100::bigint * batch_rows, 1000000)::integer
+    );
     waiting := nightshift.subtract_held(seeds, held);
     if nightshift.count_rows(seeds) = 1 and nightshift.count_rows(waiting) = 1 then
       -- It cannot be made any smaller, so it may take all that a statement has time for.

@@ -15241,6 +15241,7 @@ declare
   resolved record;
   held nightshift.held_row[];
   waiting nightshift.row_set[];
+  ahead nightshift.row_set[];
   result record;
   deleted nightshift.row_set[] := '{}';
   finished boolean;
@@ -15326,7 +15327,8 @@ begin
       least(100::bigint * batch_rows, 1000000)::integer
     );
     waiting := nightshift.subtract_held(seeds, held);
-    if nightshift.count_rows(seeds) = 1 and nightshift.count_rows(waiting) = 1 then
+    ahead := nightshift.subtract_held(resolved.ahead, held);
+    if nightshift.count_rows(seeds) = 1 and nightshift.count_rows(waiting) = 1 and nightshift.count_rows(ahead) = 0 then
       -- It cannot be made any smaller, so it may take all that a statement has time for.
       select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows, known_keys) r;
       if not resolved.complete then
@@ -15339,7 +15341,7 @@ begin
         run, policy.relation, level, seeds, waiting, '{}', held, cardinality(component) > 0, null
       ));
       if nightshift.count_rows(waiting) > 0 then
-        perform nightshift.put_off(run, policy.relation, level, waiting, nightshift.subtract_held(resolved.ahead, held));
+        perform nightshift.put_off(run, policy.relation, level, waiting, ahead);
       end if;
       resolved.rows_to_delete := null;
     end if;
@@ -28728,7 +28730,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '68e4f376f43f497a94444c7103f67b00fa838d792582c41d8a9991cb8ea1eae8', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '087843b2a81932831d482e68cee311a061d4611d688a2873c6cf4b9589b72e21', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

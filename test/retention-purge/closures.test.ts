@@ -152,8 +152,11 @@ describe('a closure that is too large for one batch', () => {
     expect(await purgeLookingAt(6, { dryRun: false })).toMatchObject({ rowsPurged: 40 });
   });
 
-  it('because everything refers to everything is decided from the rows that stay', async () => {
-    await db.sql.unsafe(`
+  // A single row waits for those ahead as well: undecided is what nobody can tell.
+  it.each([1, 100])(
+    'because everything refers to everything is decided from the rows that stay, in batches of %d',
+    async (batchRows) => {
+      await db.sql.unsafe(`
       create table app.webs (id integer primary key, a integer, b integer, deleted_at timestamptz);
       insert into app.webs
       select id, case when id % 7 > 0 then 1 + (id * 7) % 1000 end, case when id % 5 > 0 then 1 + (id * 11) % 1000 end,
@@ -163,25 +166,26 @@ describe('a closure that is too large for one batch', () => {
       create index on app.webs (deleted_at); create index on app.webs (a); create index on app.webs (b);
       select nightshift.add_retention_policy('app.webs', '30 days', max_fraction => 1);
     `);
-    const stay = await db.sql<{ id: number }[]>`
+      const stay = await db.sql<{ id: number }[]>`
       with recursive stays as (
         select id, a, b from app.webs where deleted_at is null
         union
         select w.id, w.a, w.b from stays s join app.webs w on w.id in (s.a, s.b)
       )
       select id from stays order by id`;
-    expect(stay.length).toBeGreaterThan(500);
-    expect(stay.length).toBeLessThan(1000);
-    const live = await db.sql`select from app.webs where deleted_at is null`;
-    for (const dryRun of [true, false]) {
-      expect(await purgeLookingAt(40, { dryRun, batchRows: 100 })).toMatchObject({
-        rowsPurged: 1000 - stay.length,
-        rowsBlocked: stay.length - live.length,
-        rowsUndecided: 0,
-      });
-    }
-    expect(await idsOf(db.sql, 'app.webs')).toEqual(stay.map(({ id }) => id));
-  });
+      expect(stay.length).toBeGreaterThan(500);
+      expect(stay.length).toBeLessThan(1000);
+      const live = await db.sql`select from app.webs where deleted_at is null`;
+      for (const dryRun of [true, false]) {
+        expect(await purgeLookingAt(40, { dryRun, batchRows })).toMatchObject({
+          rowsPurged: 1000 - stay.length,
+          rowsBlocked: stay.length - live.length,
+          rowsUndecided: 0,
+        });
+      }
+      expect(await idsOf(db.sql, 'app.webs')).toEqual(stay.map(({ id }) => id));
+    },
+  );
 
   it('because of very many children is halved, and one parent gets all that a statement has time for', async () => {
     await db.sql.unsafe(`
@@ -250,7 +254,7 @@ describe('references that are released', () => {
     'count like rows that go with theirs: too many are divided, dry run: %s',
     async (dryRun) => {
       await db.sql.unsafe(users('1 + id % 8'));
-      expect(await purgeLookingAt(40, { dryRun, batchRows: 100 })).toMatchObject({
+      expect(await purgeLookingAt(12, { dryRun })).toMatchObject({
         rowsPurged: 8,
         released: { 'app.audit': 80 },
       });

@@ -44,6 +44,7 @@ declare
   resolved record;
   held nightshift.held_row[];
   waiting nightshift.row_set[];
+  ahead nightshift.row_set[];
   result record;
   deleted nightshift.row_set[] := '{}';
   finished boolean;
@@ -129,7 +130,8 @@ begin
       least(100::bigint * batch_rows, 1000000)::integer
     );
     waiting := nightshift.subtract_held(seeds, held);
-    if nightshift.count_rows(seeds) = 1 and nightshift.count_rows(waiting) = 1 then
+    ahead := nightshift.subtract_held(resolved.ahead, held);
+    if nightshift.count_rows(seeds) = 1 and nightshift.count_rows(waiting) = 1 and nightshift.count_rows(ahead) = 0 then
       -- It cannot be made any smaller, so it may take all that a statement has time for.
       select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, 8 * max_rows, known_keys) r;
       if not resolved.complete then
@@ -142,7 +144,7 @@ begin
         run, policy.relation, level, seeds, waiting, '{}', held, cardinality(component) > 0, null
       ));
       if nightshift.count_rows(waiting) > 0 then
-        perform nightshift.put_off(run, policy.relation, level, waiting, nightshift.subtract_held(resolved.ahead, held));
+        perform nightshift.put_off(run, policy.relation, level, waiting, ahead);
       end if;
       resolved.rows_to_delete := null;
     end if;

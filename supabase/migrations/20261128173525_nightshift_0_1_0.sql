@@ -17596,6 +17596,8 @@ create or replace function nightshift.take_pending(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  taken nightshift.row_set[];
 begin
   seeds := '{}';
   select max(p.level) into level
@@ -17619,13 +17621,20 @@ begin
     ) g
   );
   if locking then
-    seeds := nightshift.lock_rows(run, seeds);
+    taken := seeds;
+    seeds := nightshift.lock_rows(run, taken);
+    -- Those that somebody has would come up again and again, as long as others wait for them.
+    perform nightshift.remember_held(run.id, array(
+      select row(s.policy, s.relation, t.tid, 'undecided', null)::nightshift.held_row
+      from unnest(nightshift.subtract_row_sets(taken, seeds)) s
+      cross join lateral unnest(nightshift.find_due_among(run, scope, s.relation, s.tids)) t(tid)
+    ));
   end if;
 end;
 $$;
 
 comment on function nightshift.take_pending is
-  'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due; level is null when none wait.';
+  'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due (due ones that others have locked stay undecided); level is null when none wait.';
 
 -- supabase/schema/retention/unreferenced_condition.sql
 
@@ -28730,7 +28739,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '087843b2a81932831d482e68cee311a061d4611d688a2873c6cf4b9589b72e21', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f6038cb0b00132be605c4d502a7e271e4f97b973e8e8bca0c6dbdc951ec363ca', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

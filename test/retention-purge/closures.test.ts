@@ -187,6 +187,28 @@ describe('a closure that is too large for one batch', () => {
     },
   );
 
+  it('ends, where others have some of its rows: they do not come up again', async () => {
+    await db.sql.unsafe(`
+      create table app.webs (id integer primary key, a integer, b integer, deleted_at timestamptz);
+      insert into app.webs
+      select id, 1 + (id * 7) % 300, 1 + (id * 11) % 300, now() - interval '40 days' + id * interval '1 second'
+      from generate_series(1, 300) id;
+      alter table app.webs add foreign key (a) references app.webs, add foreign key (b) references app.webs;
+      create index on app.webs (deleted_at); create index on app.webs (a); create index on app.webs (b);
+      select nightshift.add_retention_policy('app.webs', '30 days', max_fraction => 1);
+    `);
+    const other = await db.sql.reserve();
+    try {
+      await other`begin`;
+      await other`select from app.webs where id % 37 = 5 for update`;
+      expect(await purgeLookingAt(20, { dryRun: false })).toMatchObject({ rowsPurged: 0 });
+    } finally {
+      await other`rollback`;
+      other.release();
+    }
+    expect(await idsOf(db.sql, 'app.webs')).toEqual(range(1, 300));
+  });
+
   it('because of very many children is halved, and one parent gets all that a statement has time for', async () => {
     await db.sql.unsafe(`
       create table app.orders (id integer primary key, deleted_at timestamptz);

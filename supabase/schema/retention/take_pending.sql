@@ -9,6 +9,8 @@ create or replace function nightshift.take_pending(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  taken nightshift.row_set[];
 begin
   seeds := '{}';
   select max(p.level) into level
@@ -32,10 +34,17 @@ begin
     ) g
   );
   if locking then
-    seeds := nightshift.lock_rows(run, seeds);
+    taken := seeds;
+    seeds := nightshift.lock_rows(run, taken);
+    -- Those that somebody has would come up again and again, as long as others wait for them.
+    perform nightshift.remember_held(run.id, array(
+      select row(s.policy, s.relation, t.tid, 'undecided', null)::nightshift.held_row
+      from unnest(nightshift.subtract_row_sets(taken, seeds)) s
+      cross join lateral unnest(nightshift.find_due_among(run, scope, s.relation, s.tids)) t(tid)
+    ));
   end if;
 end;
 $$;
 
 comment on function nightshift.take_pending is
-  'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due; level is null when none wait.';
+  'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due (due ones that others have locked stay undecided); level is null when none wait.';

@@ -2102,6 +2102,14 @@ export type Database = {
         }
         Returns: string
       }
+      due_by_policy: {
+        Args: {
+          as_of: string
+          policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
+          row_alias: string
+        }
+        Returns: string
+      }
       due_condition: {
         Args: {
           as_of: string
@@ -3164,14 +3172,6 @@ export type Database = {
           settings: Database["nightshift"]["Tables"]["soft_delete_tables"]["Row"]
         }
         Returns: boolean
-      }
-      is_due: {
-        Args: {
-          policy: unknown
-          row_alias: string
-          run: Database["nightshift"]["Tables"]["runs"]["Row"]
-        }
-        Returns: string
       }
       is_forced: {
         Args: {

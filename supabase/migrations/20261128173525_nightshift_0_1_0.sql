@@ -11708,6 +11708,24 @@ $$;
 comment on function nightshift.due_by_marker is
   'The SQL condition for a due row, with names quoted and the cutoff, drop_after before as_of or now if that is earlier, in UTC as a literal of the marker''s type. Errors: NS404 when the table is gone, NS422 when marker or flag no longer fit.';
 
+-- supabase/schema/retention/due_by_policy.sql
+
+create or replace function nightshift.due_by_policy(row_alias text, policy nightshift.retention_policies, as_of timestamptz)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return format('%1$s.tableoid = any(%2$L::oid[]) and (%3$s) is true',
+    row_alias, array(select l::oid from nightshift.leaf_relations(policy.relation) l),
+    nightshift.due_condition(row_alias, policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of));
+end;
+$$;
+
+comment on function nightshift.due_by_policy is
+  'The SQL condition for a row of any table to be one of a policy, and due by it. Errors: those of due_by_marker.';
+
 -- supabase/schema/retention/due_condition.sql
 
 create or replace function nightshift.due_condition(
@@ -12676,8 +12694,9 @@ declare
 begin
   with members as materialized (
     select m.*, array(select nightshift.related_tables(m.member)) as related,
-      case when not m.is_child then format('(%s) is not true', nightshift.is_due(run, m.policy, 'x')) end as is_not_due
+      case when not m.is_child then format('(%s) is not true', nightshift.due_by_policy('x', p, run.started_at)) end as is_not_due
     from nightshift.policy_members(policies) m
+    join nightshift.retention_policies p on p.relation::oid = m.policy
   )
   -- What may be the child of a row that goes, may go.
   select array_agg(k), array_agg(coalesce(s.condition, 'true')) into asked, staying
@@ -12969,28 +12988,6 @@ $$;
 
 comment on function nightshift.indexed_as is
   'What to create an index on so that it serves a column: the column, or the expression of one that is generated and not stored.';
-
--- supabase/schema/retention/is_due.sql
-
-create or replace function nightshift.is_due(run nightshift.runs, policy oid, row_alias text)
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select format('%1$s.tableoid = any(%2$L::oid[]) and (%3$s) is true',
-      row_alias, array(select l::oid from nightshift.leaf_relations(p.relation) l),
-      nightshift.due_condition(row_alias, p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))
-    from nightshift.retention_policies p
-    where p.relation::oid = is_due.policy
-  );
-end;
-$$;
-
-comment on function nightshift.is_due is
-  'The SQL condition for a row of any table, read with its tableoid, that is of a policy and due by it. Errors: those of due_by_marker.';
 
 -- supabase/schema/retention/is_forced.sql
 
@@ -14860,9 +14857,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('x.tableoid = any(%L::oid[]) and (%s) is true',
-    array(select l::oid from nightshift.leaf_relations(p.relation) l),
-    nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, own_due_condition.as_of)), ' or ')
+  select string_agg(nightshift.due_by_policy('x', p, own_due_condition.as_of), ' or ')
   from nightshift.related_policies(own_due_condition.relation) p
   where p.enabled;
 $$;
@@ -15230,6 +15225,7 @@ declare
   run nightshift.runs;
   scope oid[];
   component oid[];
+  policies oid[];
   keys nightshift.purge_key[];
   known_keys nightshift.purge_key[];
   policy nightshift.retention_policies;
@@ -15303,7 +15299,8 @@ begin
   step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "rowsPassedOver": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
-  keys := nightshift.hold_keys(array(select policy.relation::oid union select unnest(component)), not dry);
+  policies := array(select policy.relation::oid union select unnest(component));
+  keys := nightshift.hold_keys(policies, not dry);
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null, s.seeds into step, by_slices, seeds
@@ -15322,10 +15319,7 @@ begin
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows, known_keys) r;
   if not resolved.complete then
     -- By the batch, so that one which took too long is quicker the next time.
-    held := nightshift.hold_at_once(
-      run, resolved.reached, array(select policy.relation::oid union select unnest(component)), keys,
-      least(100::bigint * batch_rows, 1000000)::integer
-    );
+    held := nightshift.hold_at_once(run, resolved.reached, policies, keys, least(100::bigint * batch_rows, 1000000)::integer);
     waiting := nightshift.subtract_held(seeds, held);
     ahead := nightshift.subtract_held(resolved.ahead, held);
     if nightshift.count_rows(seeds) = 1 and nightshift.count_rows(waiting) = 1 and nightshift.count_rows(ahead) = 0 then
@@ -15883,8 +15877,9 @@ begin
   ),
   due as materialized (
     select w.to_policy as policy, w.is_up,
-      'and ' || nightshift.is_due(run, w.to_policy, case when w.is_up then 'x' else 't' end) as condition
+      'and ' || nightshift.due_by_policy(case when w.is_up then 'x' else 't' end, p, run.started_at) as condition
     from (select distinct w.to_policy, w.is_up from ways w where w.kind = 'due') w
+    join nightshift.retention_policies p on p.relation::oid = w.to_policy
   ),
   branches as (
     select w.policy, w.is_up,
@@ -28739,7 +28734,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f6038cb0b00132be605c4d502a7e271e4f97b973e8e8bca0c6dbdc951ec363ca', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '31c4bfb2b71d7e8952a91483a82bbb80003a57f19afc70fa54cb728a03d7a477', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28763,16 +28758,16 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
   describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_status, describe_step,
   describe_table_trend, describe_trends, describe_vacuum_policy, describe_vacuum_state, describe_view,
-  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_condition,
-  duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_bloat,
-  estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease,
-  extension_function, failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among, find_key_query,
-  find_keys, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy, find_relation,
-  find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach, finish_reindex,
-  finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows,
-  follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names, forecast_full,
-  forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh,
-  growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
+  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_by_policy,
+  due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events,
+  estimate_bloat, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query,
+  extend_lease, extension_function, failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among,
+  find_key_query, find_keys, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
+  find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach,
+  finish_reindex, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step,
+  follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names,
+  forecast_full, forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of,
+  grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
   health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
   health_database_growth, health_database_size, health_days_until_full, health_dead_tuples,
   health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
@@ -28787,7 +28782,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   held_retention_policy, held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names,
   history_secret, hold_at_once, hold_cascades, hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home,
   http_answer, http_post, in_days, index_columns, index_definition, index_for_key, index_serves_key, indexed_as,
-  inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_due, is_forced, is_large, is_of_realtime,
+  inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced, is_large, is_of_realtime,
   is_published, is_set_by_default, job_state, job_states, jobs, join_condition, join_conditions, json_number,
   judge_health, judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_joins, key_of, key_queries,
   key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,

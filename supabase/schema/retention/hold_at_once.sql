@@ -23,8 +23,9 @@ declare
 begin
   with members as materialized (
     select m.*, array(select nightshift.related_tables(m.member)) as related,
-      case when not m.is_child then format('(%s) is not true', nightshift.is_due(run, m.policy, 'x')) end as is_not_due
+      case when not m.is_child then format('(%s) is not true', nightshift.due_by_policy('x', p, run.started_at)) end as is_not_due
     from nightshift.policy_members(policies) m
+    join nightshift.retention_policies p on p.relation::oid = m.policy
   )
   -- What may be the child of a row that goes, may go.
   select array_agg(k), array_agg(coalesce(s.condition, 'true')) into asked, staying

@@ -4,9 +4,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(format('x.tableoid = any(%L::oid[]) and (%s) is true',
-    array(select l::oid from nightshift.leaf_relations(p.relation) l),
-    nightshift.due_condition('x', p.relation, p.drop_after, p.marker_column, p.flag_column, own_due_condition.as_of)), ' or ')
+  select string_agg(nightshift.due_by_policy('x', p, own_due_condition.as_of), ' or ')
   from nightshift.related_policies(own_due_condition.relation) p
   where p.enabled;
 $$;

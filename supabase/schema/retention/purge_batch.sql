@@ -33,6 +33,7 @@ declare
   run nightshift.runs;
   scope oid[];
   component oid[];
+  policies oid[];
   keys nightshift.purge_key[];
   known_keys nightshift.purge_key[];
   policy nightshift.retention_policies;
@@ -106,7 +107,8 @@ begin
   step := '{"rowsPurged": 0, "rowsBlocked": 0, "blockedBy": {}, "rowsKept": 0, "keptBy": {}, "rowsRefused": 0, "refusedBy": {}, "rowsUndecided": 0, "rowsPassedOver": 0, "children": {}, "released": {}, "batches": 0}'::jsonb
     || coalesce(run.progress #> array[section, policy.relation::text], '{}');
 
-  keys := nightshift.hold_keys(array(select policy.relation::oid union select unnest(component)), not dry);
+  policies := array(select policy.relation::oid union select unnest(component));
+  keys := nightshift.hold_keys(policies, not dry);
   select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null, s.seeds into step, by_slices, seeds
@@ -125,10 +127,7 @@ begin
   select r.* into resolved from nightshift.resolve_references(run, seeds, component, not dry, max_rows, known_keys) r;
   if not resolved.complete then
     -- By the batch, so that one which took too long is quicker the next time.
-    held := nightshift.hold_at_once(
-      run, resolved.reached, array(select policy.relation::oid union select unnest(component)), keys,
-      least(100::bigint * batch_rows, 1000000)::integer
-    );
+    held := nightshift.hold_at_once(run, resolved.reached, policies, keys, least(100::bigint * batch_rows, 1000000)::integer);
     waiting := nightshift.subtract_held(seeds, held);
     ahead := nightshift.subtract_held(resolved.ahead, held);
     if nightshift.count_rows(seeds) = 1 and nightshift.count_rows(waiting) = 1 and nightshift.count_rows(ahead) = 0 then

@@ -51,8 +51,9 @@ begin
   ),
   due as materialized (
     select w.to_policy as policy, w.is_up,
-      'and ' || nightshift.is_due(run, w.to_policy, case when w.is_up then 'x' else 't' end) as condition
+      'and ' || nightshift.due_by_policy(case when w.is_up then 'x' else 't' end, p, run.started_at) as condition
     from (select distinct w.to_policy, w.is_up from ways w where w.kind = 'due') w
+    join nightshift.retention_policies p on p.relation::oid = w.to_policy
   ),
   branches as (
     select w.policy, w.is_up,

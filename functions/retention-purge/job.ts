@@ -66,6 +66,10 @@ async function purgeMeasured(
   return purgeTable(context, policy, before, turn);
 }
 
+/** How many rows of a table went along with rows of another. */
+const goneWith = (parent: string, child: string, steps: PurgeProgress['steps']) =>
+  steps[parent]?.children[child];
+
 async function conclude(
   context: JobContext,
   input: PurgeInput,
@@ -78,15 +82,14 @@ async function conclude(
   for (const [n, table] of purged.entries()) {
     const { policy } = table;
     const ofTable = totals[policy.relation] ?? noTotals;
-    const after = await measureAtEnd(
-      context,
-      table,
-      ofTable,
-      purged.slice(n + 1).some(({ policy: { relation } }) => {
-        const along = (steps: PurgeProgress['steps']) => steps[relation]?.children[policy.relation];
-        return along(totals) !== along(earlier);
-      }),
-    );
+    const goneAlong = purged
+      .slice(n + 1)
+      .map((later) => later.policy.relation)
+      .some(
+        (later) =>
+          goneWith(later, policy.relation, totals) !== goneWith(later, policy.relation, earlier),
+      );
+    const after = await measureAtEnd(context, table, ofTable, goneAlong);
     const results = { ...table, totals: ofTable, after, stopped: stop.why?.message };
     steps.push(stepOf(policy, results, input));
   }

@@ -12705,7 +12705,7 @@ begin
     select string_agg(m.is_not_due, ' and ' order by m.policy), coalesce(bool_or(m.is_child), false)
     from members m where k.referencing::oid = any(m.related)
   ) s(condition, may_be_child)
-  where k.role <> 'child' and not s.may_be_child;
+  where not s.may_be_child;
   return nightshift.strongest_fates(
     array(
       select s
@@ -28734,7 +28734,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '31c4bfb2b71d7e8952a91483a82bbb80003a57f19afc70fa54cb728a03d7a477', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '14348131bbcfae5af343a58e00dda56edae5550e45cbcd34a5c776f4488254f6', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -34,7 +34,7 @@ begin
     select string_agg(m.is_not_due, ' and ' order by m.policy), coalesce(bool_or(m.is_child), false)
     from members m where k.referencing::oid = any(m.related)
   ) s(condition, may_be_child)
-  where k.role <> 'child' and not s.may_be_child;
+  where not s.may_be_child;
   return nightshift.strongest_fates(
     array(
       select s

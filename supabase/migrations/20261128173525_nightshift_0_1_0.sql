@@ -15852,22 +15852,23 @@ declare
     else ''
   end;
   steps text;
+  reads_whole_tables boolean;
 begin
   with members as materialized (
     select m.*, array(select nightshift.related_tables(m.member)) as related from nightshift.policy_members(component) m
   ),
   ways as materialized (
     -- Children go with the row that they refer to.
-    select k.key, k.policy, true as is_up, k.policy as to_policy, 'child' as kind
+    select k.key, k.policy, k.indexed, true as is_up, k.policy as to_policy, 'child' as kind
     from unnest(keys) k where k.role = 'child'
     union all
     -- A row that refers may be due itself, or the child of another row that is due: then that one comes into it too.
-    select k.key, k.policy, true, m.policy, case when m.is_child then 'maybe' else 'due' end
+    select k.key, k.policy, k.indexed, true, m.policy, case when m.is_child then 'maybe' else 'due' end
     from unnest(keys) k
     join members m on k.referencing::oid = any(m.related)
     where k.role in ('hold', 'keep')
     union all
-    select k.key, k.policy, false, k.policy, case when m.is_child then 'maybe' else 'due' end
+    select k.key, k.policy, true, false, k.policy, case when m.is_child then 'maybe' else 'due' end
     from unnest(keys) k
     join members m on m.policy = k.policy and k.referenced::oid = any(m.related)
     where k.role = 'child'
@@ -15881,6 +15882,9 @@ begin
     from (select distinct w.to_policy, w.is_up from ways w where w.kind = 'due') w
     join nightshift.retention_policies p on p.relation::oid = w.to_policy
   ),
+  joins as materialized (
+    select j.* from nightshift.key_joins(array(select distinct w.key from ways w)) j
+  ),
   branches as (
     select w.policy, w.is_up,
       case when w.is_up then j.referenced_scan else j.referencing_scan end as scan,
@@ -15889,31 +15893,58 @@ begin
         case when w.is_up then j.referencing_scan else j.referenced_scan end, j.condition, d.condition,
         replace(unknown, 'x.', a.alias || '.')) as branch
     from ways w
-    join nightshift.key_joins(array(select distinct w.key from ways w)) j on j.key = w.key
+    join joins j on j.key = w.key
     cross join lateral (select case when w.is_up then 'x' else 't' end) a(alias)
     left join due d on d.policy = w.to_policy and d.is_up = w.is_up and w.kind = 'due'
+    where w.indexed
+  ),
+  by_index as (
+    -- OFFSET: for each row by itself, also where a hash join is allowed.
+    select 'select s.* from r cross join lateral (' || string_agg(s.step, ' union all ' order by s.step) || ' offset 0) s' as steps
+    from (
+      select nightshift.reference_step(b.scan, case when b.is_up then 't' else 'x' end, b.leaves,
+        format('r.policy = %s', b.policy) || case when b.is_up then '' else ' and r.kind = ''maybe''' end,
+        string_agg(b.branch, ' union all ' order by b.branch)) as step
+      from branches b
+      group by b.policy, b.is_up, b.scan, b.leaves
+    ) s
+  ),
+  by_scan as (
+    select string_agg(format(
+      'select x.* from (
+         select %s::oid, x.tableoid, x.ctid, %L
+         from r
+         join %s t on t.tableoid = r.relation and t.ctid = r.tid
+         join %s x on %s %s
+         where r.policy = %s and r.relation = any(%L::oid[])
+         offset 0
+       ) x(policy, tableoid, ctid, kind)
+       where true %s',
+      w.to_policy, w.kind, j.referenced_scan, j.referencing_scan, j.condition, d.condition, w.policy, j.referenced_leaves, unknown
+    ), ' union all ' order by w.key, w.policy, w.to_policy, w.kind) as steps
+    from ways w
+    join joins j on j.key = w.key
+    left join due d on d.policy = w.to_policy and d.is_up and w.kind = 'due'
+    where not w.indexed
   )
-  select string_agg(s.step, ' union all ' order by s.step) into steps
-  from (
-    select nightshift.reference_step(b.scan, case when b.is_up then 't' else 'x' end, b.leaves,
-      format('r.policy = %s', b.policy) || case when b.is_up then '' else ' and r.kind = ''maybe''' end,
-      string_agg(b.branch, ' union all ' order by b.branch)) as step
-    from branches b
-    group by b.policy, b.is_up, b.scan, b.leaves
-  ) s;
+  select concat_ws(' union all ', i.steps, s.steps), s.steps is not null into steps, reads_whole_tables
+  from by_index i
+  cross join by_scan s;
 
   reached := seeds;
   complete := true;
   ahead := '{}';
-  if steps is null then
+  if steps = '' then
     return;
   end if;
+  -- A table whose key has no index is read as a whole, but for all rows that lead to it at once.
+  perform set_config('enable_hashjoin', reads_whole_tables::text, true);
   execute format(
     'with recursive reached(policy, relation, tid, kind) as (
        select s.policy, s.relation, t.tid, ''due'' from unnest($1) s cross join lateral unnest(s.tids) t(tid)
        union
        select f.policy, f.relation, f.tid, f.kind
-       from reached r cross join lateral (%s) f(policy, relation, tid, kind)
+       from (with r as materialized (select * from reached) %s) f(policy, relation, tid, kind)
      ),
      numbered as materialized (
        select r.*, row_number() over () as n from (select * from reached limit %s) r
@@ -28734,7 +28765,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '14348131bbcfae5af343a58e00dda56edae5550e45cbcd34a5c776f4488254f6', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '65a8f8f4a4ad9d135ad224c78655ee8b90282605fcbb4985111fe22b1fbaab1e', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

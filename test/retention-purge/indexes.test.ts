@@ -32,6 +32,38 @@ describe('a foreign key without an index', () => {
   );
 });
 
+describe('a foreign key without an index, in a circle', () => {
+  it('is looked up for many rows at once, and not row by row', async () => {
+    // Trees of a root and 99 others; in every other tree one of these is not due, and holds the root.
+    await db.sql.unsafe(`
+      create table app.nodes (id integer primary key, parent integer references app.nodes, deleted_at timestamptz);
+      insert into app.nodes
+      select g, nullif(g - g % 100, g), case when g % 200 <> 150 then now() - interval '1 year' end
+      from generate_series(100, 2099) g;
+      create index on app.nodes (deleted_at);
+      analyze app.nodes;
+      select nightshift.add_retention_policy('app.nodes', '90 days', max_fraction => 1);
+    `);
+    const scans = async () => {
+      await db.sql`select pg_stat_force_next_flush()`;
+      const [row] = await db.sql<[{ n: number }]>`
+        select seq_scan::int as n from pg_stat_user_tables where relid = 'app.nodes'::regclass`;
+      return row.n;
+    };
+    const before = await scans();
+    const dry = await runPurge(db, { dryRun: true });
+    expect((await scans()) - before).toBeLessThan(100);
+    const real = await runPurge(db);
+    for (const result of [dry, real]) {
+      expect(stepOf(result, 'app.nodes')).toMatchObject({
+        rowsPurged: 1_980,
+        rowsBlocked: 10,
+        blockedBy: { 'nodes_parent_fkey on app.nodes': 10 },
+      });
+    }
+  });
+});
+
 describe('the marker', () => {
   it('needs no index in a small table', async () => {
     await db.sql.unsafe(`

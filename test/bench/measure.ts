@@ -10,6 +10,21 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
 }
 
+/**
+ * The speed of one way as a share of another's: by the medians, and by the fastest round of each, since what else a machine
+ * does only ever makes a round slower.
+ */
+export function shareOf(
+  name: string,
+  otherMs: readonly number[],
+  ms: readonly number[],
+): Record<string, number> {
+  return {
+    [name]: round(percentile(otherMs, 0.5) / percentile(ms, 0.5)),
+    [`${name}ByTheFastest`]: round(Math.min(...otherMs) / Math.min(...ms)),
+  };
+}
+
 export function round(value: number): number {
   return Math.round(value * 100) / 100;
 }

@@ -8,7 +8,7 @@ import { firstBatchRows } from '../../functions/retention-purge/batch-size.ts';
 import { job } from '../../functions/retention-purge/job.ts';
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
 import type { Stack } from '../../infra/local/stack.ts';
-import { percentile, round, timed } from './measure.ts';
+import { percentile, shareOf, timed } from './measure.ts';
 
 interface Scenario {
   name: string;
@@ -150,14 +150,12 @@ export async function benchReferences(
         direct.push(await batchesMs(sql));
       }
     }
-    const plainMs = percentile(plain, 0.5);
-    const nightshiftMs = percentile(ours, 0.5);
-    figures[`${scenario.name}PlainMs`] = Math.round(plainMs);
-    figures[`${scenario.name}NightshiftMs`] = Math.round(nightshiftMs);
-    figures[`${scenario.name}ShareOfPlain`] = round(plainMs / nightshiftMs);
-    if (direct.length > 0) {
-      figures[`${scenario.name}DirectShareOfPlain`] = round(plainMs / percentile(direct, 0.5));
-    }
+    Object.assign(figures, {
+      [`${scenario.name}PlainMs`]: Math.round(percentile(plain, 0.5)),
+      [`${scenario.name}NightshiftMs`]: Math.round(percentile(ours, 0.5)),
+      ...shareOf(`${scenario.name}ShareOfPlain`, plain, ours),
+      ...(direct.length > 0 && shareOf(`${scenario.name}DirectShareOfPlain`, plain, direct)),
+    });
     await sql`drop schema refs cascade`;
     await sql`select nightshift.remove_retention_policy(relation) from nightshift.retention_policies where relation_name like 'refs.%'`;
   }

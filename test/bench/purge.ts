@@ -6,7 +6,7 @@ import { createClient } from '@supabase/supabase-js';
 import postgres from 'postgres';
 import * as z from 'zod';
 import { type Stack, startStack } from '../../infra/local/stack.ts';
-import { percentile, round, timed } from './measure.ts';
+import { percentile, round, shareOf, timed } from './measure.ts';
 import { benchReferences } from './purge-references.ts';
 
 const rows = 1_000_000;
@@ -26,30 +26,8 @@ const processOutput = z.object({
   report: z.object({ rowsPurged: z.number(), rowsLeft: z.number() }),
 });
 
-export interface PurgeFigures {
-  rows: number;
-  dueRows: number;
-  plainDeleteRowsPerSecond: number;
-  nightshiftRowsPerSecond: number;
-  limitLoopRowsPerSecond: number;
-  oneByOneRowsPerSecond: number;
-  shareOfPlainDelete: number;
-  shareOfPlainDeleteWithLiteral: number;
-  shareOfPlainDeleteAt4mRows: number;
-  shareOfPlainDeleteWithLiteralAt4mRows: number;
-  timesLimitLoop: number;
-  batches: number;
-  batchP50Ms: number;
-  batchP99Ms: number;
-  batchMaxMs: number;
-  peakMegabytesAt100kRows: number;
-  peakMegabytesAt1mRows: number;
-}
-
 /** Every way gets the same rows, freshly loaded and vacuumed, on the same server in the same run. */
-export async function benchPurge(
-  say: (text: string) => void,
-): Promise<PurgeFigures & Record<string, number>> {
+export async function benchPurge(say: (text: string) => void): Promise<Record<string, number>> {
   const stack = await startStack({ setUp: createSchema });
   const sql = postgres(stack.databaseUrl, { max: 1, onnotice() {} });
   try {
@@ -65,7 +43,7 @@ export async function benchPurge(
       rounds,
       say,
     });
-    const oursMs = medianOf(runs);
+    const oursMs = percentile(elapsedMs(runs), 0.5);
     const batchMs = runs.flatMap((run) => run.batchMs);
     const dueRows = await countDue(sql);
 
@@ -86,14 +64,14 @@ export async function benchPurge(
     return {
       rows,
       dueRows,
-      plainDeleteRowsPerSecond: perSecond(dueRows, plainMs),
+      plainDeleteRowsPerSecond: perSecond(dueRows, percentile(plainMs, 0.5)),
       nightshiftRowsPerSecond: perSecond(dueRows, oursMs),
       limitLoopRowsPerSecond: perSecond(dueRows, limitLoopMs),
       oneByOneRowsPerSecond: perSecond(oneByOneSample, oneByOneMs),
-      shareOfPlainDelete: round(plainMs / oursMs),
-      shareOfPlainDeleteWithLiteral: round(literalMs / oursMs),
-      shareOfPlainDeleteAt4mRows: round(many.plainMs / medianOf(many.runs)),
-      shareOfPlainDeleteWithLiteralAt4mRows: round(many.literalMs / medianOf(many.runs)),
+      ...shareOf('shareOfPlainDelete', plainMs, elapsedMs(runs)),
+      ...shareOf('shareOfPlainDeleteWithLiteral', literalMs, elapsedMs(runs)),
+      ...shareOf('shareOfPlainDeleteAt4mRows', many.plainMs, elapsedMs(many.runs)),
+      ...shareOf('shareOfPlainDeleteWithLiteralAt4mRows', many.literalMs, elapsedMs(many.runs)),
       timesLimitLoop: round(limitLoopMs / oursMs),
       batches: Math.round(batchMs.length / rounds),
       batchP50Ms: round(percentile(batchMs, 0.5)),
@@ -111,36 +89,32 @@ export async function benchPurge(
 
 type Run = Awaited<ReturnType<typeof runProcess>>;
 
-const medianOf = (runs: readonly Run[]) =>
-  percentile(
-    runs.map(({ elapsedMs }) => elapsedMs),
-    0.5,
-  );
+const elapsedMs = (runs: readonly Run[]) => runs.map((run) => run.elapsedMs);
 
 /** The same rows in turns: by a DELETE as people write it, by one whose cutoff is a literal, and by Nightshift over RPC. */
 async function besidePlainDelete(
   stack: Stack,
   sql: postgres.Sql,
   { count, rounds, say }: { count: number; rounds: number; say: (text: string) => void },
-): Promise<{ plainMs: number; literalMs: number; runs: Run[] }> {
+): Promise<{ plainMs: number[]; literalMs: number[]; runs: Run[] }> {
   await sql`drop table if exists public.keep`;
   await load(sql, count);
   await sql`create table public.keep as select * from public.bench`;
   const [cutoff] = await sql`select (now() - interval '30 days')::text as at`;
   const withLiteral = due.replace("now() - interval '30 days'", `'${cutoff?.at}'`);
-  const plain: number[] = [];
-  const literal: number[] = [];
+  const plainMs: number[] = [];
+  const literalMs: number[] = [];
   const runs: Run[] = [];
   for (let n = 1; n <= rounds; n++) {
     say(`${count.toLocaleString('en')} rows: a plain DELETE and Nightshift, ${n} of ${rounds}`);
-    plain.push(await timed(() => sql.unsafe(`delete from public.bench where ${due}`)));
+    plainMs.push(await timed(() => sql.unsafe(`delete from public.bench where ${due}`)));
     await reload(sql);
-    literal.push(await timed(() => sql.unsafe(`delete from public.bench where ${withLiteral}`)));
+    literalMs.push(await timed(() => sql.unsafe(`delete from public.bench where ${withLiteral}`)));
     await reload(sql);
     runs.push(await runProcess(stack));
     await reload(sql);
   }
-  return { plainMs: percentile(plain, 0.5), literalMs: percentile(literal, 0.5), runs };
+  return { plainMs, literalMs, runs };
 }
 
 export const due = "deleted_at > '-infinity' and deleted_at < now() - interval '30 days'";

@@ -231,6 +231,7 @@ const safeHere: Record<string, Record<string, string>> = {
     'case when w.is_up then j.referencing_scan else j.referenced_scan end': 'from key_joins',
     'd.condition': 'a condition on columns',
     "replace(unknown, 'x.', a.alias || '.')": 'a condition on a table of ours',
+    'w.policy': 'a number',
     'w.to_policy': 'a number',
   },
   'soft-delete/deleted_since.sql': {

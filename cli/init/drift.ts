@@ -5,7 +5,7 @@ interface Listed {
   relation?: string;
   view?: string;
   table?: string;
-  problem?: string | { code: string; message: string };
+  problem?: string | { code: string; message: string; hint: string | null };
   /** Of a view: why it would be refreshed, or cannot be. */
   reason?: string;
   enabled?: boolean;
@@ -43,8 +43,14 @@ export async function drifted(sql: Sql): Promise<LeftOut[]> {
         (typeof problem === 'object' && problem.code === 'NS424')
       )
         return [];
-      const why = typeof problem === 'string' ? problem : problem.message;
-      return [{ relation: relation ?? view ?? table ?? '', why, fix: fix ?? null }];
+      return [
+        {
+          relation: relation ?? view ?? table ?? '',
+          ...(typeof problem === 'string'
+            ? { why: problem, fix: fix ?? null }
+            : { why: problem.message, fix: problem.hint }),
+        },
+      ];
     }),
     ...inspected.flatMap(({ relation, missing }) =>
       missing.map(({ why, statement }) => ({ relation, why, fix: statement })),

@@ -29,7 +29,7 @@ export interface Preview {
   goesAtMost?: boolean;
   keys?: Key[];
   warnings?: string[];
-  problem?: { code: string; message: string };
+  problem?: { code: string; message: string; hint: string | null };
 }
 
 /** What a purge of all that is declared would do now; nothing of them where there are so many that it takes too long. */

@@ -55,7 +55,7 @@ export async function proposeRetention(
     const { relation } = each.candidate.table;
     const seen = previews.find((one) => one.relation === relation);
     if (seen?.problem && seen.problem.code !== 'NS424') {
-      findings.leftOut.push({ relation, why: seen.problem.message, fix: null });
+      findings.leftOut.push({ relation, why: seen.problem.message, fix: seen.problem.hint });
     } else {
       findings.proposals.push(await proposalOf(sql, each, seen));
     }

@@ -2,6 +2,7 @@ import type { PlannedKey, PlannedPolicy } from '../../functions/retention-purge/
 import { styleText } from '../printable.ts';
 import { Tree } from '../tree.ts';
 import { count, note, pointToWarnings, say, waysOf, wrapped } from '../ui.ts';
+import { onCommandLine } from '../words.ts';
 
 /** Who refers to the rows of each policy, as a tree, and below it what is to be done about those that hold rows. */
 export function showPlan(policies: PlannedPolicy[]): void {
@@ -103,8 +104,10 @@ function fateOfKey({ role, rows, rowsExact, ownPolicy }: PlannedKey, atMost: boo
 /** `warned`: all warnings; `said`: the statements above, of which one may mend several things. */
 function explain(policy: PlannedPolicy, warned: string, said: Set<string>): void {
   const { relation, problem, keys, outOfTime } = policy;
-  if (problem && !isUnseen(policy))
+  if (problem && !isUnseen(policy)) {
     console.log(wrapped(styleText('red', `${relation}: ${problem.message}`)));
+    if (problem.hint) console.log(wrapped(`Fix: ${onCommandLine(problem.hint)}`, '  '));
+  }
   for (const { createIndex } of keys) {
     if (!createIndex || said.has(createIndex) || warned.includes(createIndex)) continue;
     said.add(createIndex);

@@ -20,7 +20,7 @@ import {
   showFixes,
   waysOf,
 } from '../ui.ts';
-import { quoted } from '../words.ts';
+import { onCommandLine, quoted } from '../words.ts';
 import type { Presenter } from './presenter.ts';
 import { showPlan } from './purge-plan.ts';
 
@@ -83,7 +83,10 @@ function showPolicies(policies: z.output<typeof listedPolicies>): void {
     for (const [what, names] of Object.entries(keys)) {
       if (names.length > 0) note(`${policy.relation}: ${what} ${names.join(', ')}`);
     }
-    if (policy.problem) say(styleText('red', `${policy.relation}: ${policy.problem.message}`));
+    if (policy.problem) {
+      say(styleText('red', `${policy.relation}: ${policy.problem.message}`));
+      if (policy.problem.hint) say(`  Fix: ${onCommandLine(policy.problem.hint)}`);
+    }
     for (const warning of policy.warnings)
       say(styleText('yellow', `${policy.relation}: ${warning}`));
   }

@@ -3815,6 +3815,10 @@ export type Database = {
         Returns: Json
       }
       preview_table_vacuum: { Args: { as_of?: string }; Returns: Json }
+      problem_of: {
+        Args: { code: string; hint: string; message: string; policy: unknown }
+        Returns: Json
+      }
       purge_batch: {
         Args: {
           assess?: boolean

@@ -88,7 +88,9 @@ const listedPolicy = policy.omit({ refusal: true }).extend({
   enabled: z.boolean(),
   lastPurgedAt: z.string().nullable(),
   lastPurgedRows: z.number().nullable(),
-  problem: z.object({ code: z.string(), message: z.string() }).optional(),
+  problem: z
+    .object({ code: z.string(), message: z.string(), hint: z.string().nullable() })
+    .optional(),
   warnings: z.array(z.string()).default([]),
   ...backlog.partial().shape,
 });

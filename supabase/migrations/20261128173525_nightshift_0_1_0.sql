@@ -13336,6 +13336,7 @@ declare
   policies integer := (select count(*) from nightshift.retention_policies);
   entry jsonb;
   entries jsonb := '[]';
+  hint text;
   context text;
 begin
   perform nightshift.follow_tables();
@@ -13353,8 +13354,9 @@ begin
     exception
       when sqlstate 'NS200' then
         null;
-      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
-        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available or out_of_memory then
+        get stacked diagnostics hint = pg_exception_hint;
+        entry := entry || jsonb_build_object('problem', nightshift.problem_of(policy.relation, sqlstate, sqlerrm, hint));
     end;
     entries := entries || entry;
   end loop;
@@ -13367,7 +13369,7 @@ end;
 $$;
 
 comment on function nightshift.list_retention_policies is
-  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
+  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem (code, message, hint) instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
 
 -- supabase/schema/retention/listed_names.sql
 
@@ -15145,6 +15147,7 @@ declare
   policies oid[];
   entry jsonb;
   entries jsonb := '[]';
+  hint text;
   context text;
 begin
   perform nightshift.follow_tables();
@@ -15172,8 +15175,9 @@ begin
     exception
       when sqlstate 'NS200' then
         null;
-      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
-        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available or out_of_memory then
+        get stacked diagnostics hint = pg_exception_hint;
+        entry := entry || jsonb_build_object('problem', nightshift.problem_of(policy.relation, sqlstate, sqlerrm, hint));
     end;
     entries := entries || entry;
   end loop;
@@ -15186,7 +15190,32 @@ end;
 $$;
 
 comment on function nightshift.preview_retention_purge is
-  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
+  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead (code, message, hint), one that is switched off neither. budget_ms: time for counting in all, default 4000.';
+
+-- supabase/schema/retention/problem_of.sql
+
+create or replace function nightshift.problem_of(policy regclass, code text, message text, hint text)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  better_hint text;
+begin
+  if code = '53200' then
+    perform nightshift.require_room_for_locks(policy);
+  end if;
+  return jsonb_build_object('code', code, 'message', message, 'hint', nullif(hint, ''));
+exception
+  when sqlstate 'NS422' then
+    get stacked diagnostics better_hint = pg_exception_hint;
+    return jsonb_build_object('code', sqlstate, 'message', sqlerrm, 'hint', better_hint);
+end;
+$$;
+
+comment on function nightshift.problem_of is
+  'Why a policy cannot be looked at: code, message and hint (null for none) of the error that was raised, or of one that says more (see require_room_for_locks).';
 
 -- supabase/schema/retention/purge_batch.sql
 
@@ -28765,7 +28794,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '65a8f8f4a4ad9d135ad224c78655ee8b90282605fcbb4985111fe22b1fbaab1e', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '1df63cc09cab8b1b37dd3ea32b49ad38b59dd635d89cc8d3c0622d0e038e2614', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28832,7 +28861,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
   plan_partition_maintenance, plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum,
   plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
-  preview_table_vacuum, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
+  preview_table_vacuum, problem_of, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
   purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
   put_off, raise_conflict, raise_locked, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure,
   read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health,

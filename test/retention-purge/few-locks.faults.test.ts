@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { migrate } from '../../cli/installation/migrate.ts';
 import { bootstrap, startPostgres } from '../../infra/local/postgres.ts';
 
-it('a policy is refused, with the setting to raise, where no deletion could lock all that may refer', async () => {
+it('a policy is refused, with the setting to raise, where no deletion could lock all that may refer, and others are not', async () => {
   const server = await startPostgres({
     settings: {
       max_connections: '12',
@@ -25,6 +25,11 @@ it('a policy is refused, with the setting to raise, where no deletion could lock
       create table public.events (id integer, order_id integer references public.orders) partition by list (id);
       create index on public.events (order_id);
       ${'create index on public.events (id);'.repeat(12)}
+      create table public.notes (deleted_at timestamptz);
+      insert into public.notes values (now() - interval '40 days');
+      create index on public.notes (deleted_at);
+      select nightshift.add_retention_policy('public.notes', '30 days');
+      select nightshift.add_retention_policy('public.orders', '30 days');
     `);
     for (let n = 0; n < 400; n++) {
       await sql.unsafe(
@@ -34,13 +39,20 @@ it('a policy is refused, with the setting to raise, where no deletion could lock
     await expect(sql`delete from public.orders where id = 1`).rejects.toMatchObject({
       code: '53200',
     });
-    await expect(
-      sql`select nightshift.add_retention_policy('public.orders', '30 days')`,
-    ).rejects.toMatchObject({
+    const problem = {
       code: 'NS422',
       message: expect.stringMatching(/one on each of 5614 tables, partitions and indexes/),
       hint: expect.stringMatching(/^Raise max_locks_per_transaction to 936, and restart/),
-    });
+    };
+    const [row] = await sql`select nightshift.preview_retention_purge() as plan`;
+    expect(row?.plan).toMatchObject([
+      { relation: 'public.notes', goes: 1 },
+      { relation: 'public.orders', problem },
+    ]);
+    await sql`select nightshift.remove_retention_policy('public.orders')`;
+    await expect(
+      sql`select nightshift.add_retention_policy('public.orders', '30 days')`,
+    ).rejects.toMatchObject(problem);
   } finally {
     await sql.end();
     await server.stop();

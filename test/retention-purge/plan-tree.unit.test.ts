@@ -120,8 +120,23 @@ it('names an index that several policies lack once, and not where a warning has 
   expect(lines).toContain('Fix: create index on items (a_id);');
 });
 
+it('says what is wrong with a policy, and how to mend it', () => {
+  const problem = {
+    code: 'NS422',
+    message: 'public.orders has no column gone_at',
+    hint: 'Name it.',
+  };
+  const lines = linesOf([{ ...orders, dueRows: undefined, dueRowsExact: undefined, problem }]);
+  expect(lines).toContain('public.orders: cannot be purged');
+  expect(lines).toContain('public.orders: public.orders has no column gone_at\n  Fix: Name it.');
+});
+
 it('says once that time ran out, and of what was not looked at nothing worse', () => {
-  const problem = { code: 'NS424', message: 'The tables before it took all the time there was' };
+  const problem = {
+    code: 'NS424',
+    message: 'The tables before it took all the time there was',
+    hint: null,
+  };
   const late = { ...orders, dueRows: undefined, dueRowsExact: undefined, problem };
   const lines = linesOf([
     {

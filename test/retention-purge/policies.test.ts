@@ -393,7 +393,11 @@ describe('listing policies', () => {
       { relation: 'public.parts', dueRows: 0 },
       {
         relation: 'public.renamed',
-        problem: { code: 'NS422', message: 'public.renamed has no column deleted_at' },
+        problem: {
+          code: 'NS422',
+          message: 'public.renamed has no column deleted_at',
+          hint: expect.stringContaining('marker_column'),
+        },
       },
     ]);
     const removed =

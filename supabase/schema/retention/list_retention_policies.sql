@@ -13,6 +13,7 @@ declare
   policies integer := (select count(*) from nightshift.retention_policies);
   entry jsonb;
   entries jsonb := '[]';
+  hint text;
   context text;
 begin
   perform nightshift.follow_tables();
@@ -30,8 +31,9 @@ begin
     exception
       when sqlstate 'NS200' then
         null;
-      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
-        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available or out_of_memory then
+        get stacked diagnostics hint = pg_exception_hint;
+        entry := entry || jsonb_build_object('problem', nightshift.problem_of(policy.relation, sqlstate, sqlerrm, hint));
     end;
     entries := entries || entry;
   end loop;
@@ -44,4 +46,4 @@ end;
 $$;
 
 comment on function nightshift.list_retention_policies is
-  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
+  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem (code, message, hint) instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';

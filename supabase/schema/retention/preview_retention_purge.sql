@@ -13,6 +13,7 @@ declare
   policies oid[];
   entry jsonb;
   entries jsonb := '[]';
+  hint text;
   context text;
 begin
   perform nightshift.follow_tables();
@@ -40,8 +41,9 @@ begin
     exception
       when sqlstate 'NS200' then
         null;
-      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
-        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available or out_of_memory then
+        get stacked diagnostics hint = pg_exception_hint;
+        entry := entry || jsonb_build_object('problem', nightshift.problem_of(policy.relation, sqlstate, sqlerrm, hint));
     end;
     entries := entries || entry;
   end loop;
@@ -54,4 +56,4 @@ end;
 $$;
 
 comment on function nightshift.preview_retention_purge is
-  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
+  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead (code, message, hint), one that is switched off neither. budget_ms: time for counting in all, default 4000.';

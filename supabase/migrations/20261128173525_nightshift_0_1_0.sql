@@ -23047,7 +23047,8 @@ as $$
     select n.*, s.value ->> 'relation' as relation, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
       (s.value ->> 'rowsLeftExact')::boolean as is_exact, s.value ? 'error' as failed,
       coalesce((s.value ->> 'rowsBlocked')::bigint, 0) + coalesce((s.value ->> 'rowsRefused')::bigint, 0)
-        + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays
+        + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays,
+      coalesce((s.value ->> 'rowsKept')::bigint, 0) as kept, r.progress #> array['steps', s.value ->> 'relation'] as walk
     -- The last run of each day, and the last few, also of a few tables.
     from run n
     join nightshift.runs r on r.id = n.id
@@ -23055,8 +23056,12 @@ as $$
     where not n.of_some and n.place_in_day = 1 or n.place <= 5
   ),
   counted as (
-    -- Of a table that could not be counted the report says 0, by which it does not mean none.
-    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue,
+    -- Of a table that could not be counted the report says 0, by which it does not mean none. It does mean none of a large table
+    -- that a purge has walked to its end without meeting a due row that stays: see nightshift.nothing_left.
+    select s.*, case when s.rows_left > 0 or s.is_exact or (
+        s.step ->> 'status' = 'succeeded' and s.stays + s.kept = 0
+        and s.walk -> 'cursor' = 'null' and (s.walk ->> 'rowsPassedOver')::bigint = 0
+      ) then s.rows_left end as residue,
       row_number() over (partition by s.relation order by s.started_at desc) as place_of_step
     from step s
   )
@@ -28765,7 +28770,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '65a8f8f4a4ad9d135ad224c78655ee8b90282605fcbb4985111fe22b1fbaab1e', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6507573fa309768b4d4575bfda9b2df450f6a7f01d72e9840b318999951e6cf4', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

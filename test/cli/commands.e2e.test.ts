@@ -573,6 +573,9 @@ describe('npm run demo', () => {
         .split('\n')
         .map((line) => /\d[\d,]*/.exec(line)?.[0]),
     ).not.toContain('0');
+    const [, kept] =
+      /_package_subscriptions +(?:│ +[\d,]+ ){3}│ +([\d,]+) /.exec(purge ?? '') ?? [];
+    expect(words).toContain(`\n${kept} ended subscriptions stay for their payments`);
     expect(await readdir(directory)).toEqual([]);
     const { stdout: left } = await promisify(execFile)('ps', ['-A', '-o', 'args']);
     expect(left).not.toContain(directory);

@@ -157,7 +157,7 @@ async function showResult({ outcome, run, error, other }: RunResult): Promise<vo
     if (other) showOther(other);
     return;
   }
-  if (error) showError(error.describe());
+  if (error && !saidByStep(run.report, error)) showError(error.describe());
   const { data: stopped } = storedError.safeParse(run.status === 'interrupted' ? run.error : null);
   if (stopped) showError(stopped);
   if (run.report) {
@@ -165,6 +165,14 @@ async function showResult({ outcome, run, error, other }: RunResult): Promise<vo
     presenter.showReport(run.report as never);
   }
   say(`Run ${run.id} ${outcome === 'duplicate' ? 'had ended' : 'ended'}: ${coloured(run.status)}`);
+}
+
+const failedSteps = z.object({ steps: z.array(z.object({ error: storedError.optional() })) });
+
+/** Where nothing but one table was to be done, its error is that of the run, and the report has it below. */
+function saidByStep(report: unknown, { message }: NightshiftError): boolean {
+  const { data } = failedSteps.safeParse(report);
+  return data?.steps.some(({ error }) => error?.message === message) ?? false;
 }
 
 function showOther(other: RunDocument): void {

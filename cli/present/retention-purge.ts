@@ -106,7 +106,7 @@ function showReport(report: PurgeReport): void {
     ['children', (step) => count(childrenOf(step))],
     ['stay', (step) => count(step.rowsBlocked + step.rowsKept + step.rowsRefused)],
     ['undecided', ({ rowsUndecided }) => count(rowsUndecided), undecided],
-    ['left', ({ rowsLeft, rowsLeftExact }) => counted(rowsLeft, rowsLeftExact), !report.dryRun],
+    ['left', leftOf, !report.dryRun],
     ['took', ({ durationMs }) => age(durationMs / 1000)],
     ['status', ({ status }) => coloured(status)],
   ];
@@ -124,6 +124,11 @@ function showReport(report: PurgeReport): void {
 /** No estimate is zero: that is what a step has that failed before it could look. */
 function counted(rows: number, exact: boolean): string {
   return rows === 0 && !exact ? '?' : count(rows, exact);
+}
+
+/** A large table whose purge has met no row that stays is not counted again. */
+function leftOf({ rowsLeft, rowsLeftExact, status }: PurgeStep): string {
+  return status === 'succeeded' ? count(rowsLeft, rowsLeftExact) : counted(rowsLeft, rowsLeftExact);
 }
 
 function childrenOf({ children }: PurgeStep): number {

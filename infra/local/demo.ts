@@ -145,13 +145,16 @@ function inWords(
   purge: PurgeReport,
 ): readonly string[] {
   const count = (n: number) => n.toLocaleString('en');
+  const ended = purge.steps.find(
+    ({ relation }) => relation === 'public.professional_package_subscriptions',
+  );
   const released = purge.steps.flatMap((step) => Object.values(step.released));
   return [
     `Partitions: ${partitions.partitionsCreated} made ahead, ${count(partitions.rowsMoved)} rows moved into theirs, ${partitions.partitionsRetired} past their time retired.`,
     `Views: ${views.viewsRefreshed} refreshed, each after those that it reads.`,
     `Rows: ${count(purge.rowsPurged)} that were due are gone, and ${count(purge.childrenPurged)} of other tables with them, because a policy says so.`,
     `${count(released.reduce((sum, n) => sum + n, 0))} workouts outlived the plan that they came from, and name it no longer.`,
-    `${count(purge.rowsKept)} ended subscriptions stay for their payments, which the policy keeps: nobody has to do anything.`,
+    `${count(ended?.rowsKept ?? 0)} ended subscriptions stay for their payments, which the policy keeps: nobody has to do anything.`,
     `${count(purge.rowsBlocked)} deleted packages stay because somebody still subscribes to them: no policy allows to take that away, so nothing did.`,
   ];
 }

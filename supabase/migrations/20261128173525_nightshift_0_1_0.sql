@@ -13336,7 +13336,6 @@ declare
   policies integer := (select count(*) from nightshift.retention_policies);
   entry jsonb;
   entries jsonb := '[]';
-  hint text;
   context text;
 begin
   perform nightshift.follow_tables();
@@ -13354,9 +13353,8 @@ begin
     exception
       when sqlstate 'NS200' then
         null;
-      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available or out_of_memory then
-        get stacked diagnostics hint = pg_exception_hint;
-        entry := entry || jsonb_build_object('problem', nightshift.problem_of(policy.relation, sqlstate, sqlerrm, hint));
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
+        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
     end;
     entries := entries || entry;
   end loop;
@@ -13369,7 +13367,7 @@ end;
 $$;
 
 comment on function nightshift.list_retention_policies is
-  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem (code, message, hint) instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
+  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
 
 -- supabase/schema/retention/listed_names.sql
 
@@ -15147,7 +15145,6 @@ declare
   policies oid[];
   entry jsonb;
   entries jsonb := '[]';
-  hint text;
   context text;
 begin
   perform nightshift.follow_tables();
@@ -15175,9 +15172,8 @@ begin
     exception
       when sqlstate 'NS200' then
         null;
-      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available or out_of_memory then
-        get stacked diagnostics hint = pg_exception_hint;
-        entry := entry || jsonb_build_object('problem', nightshift.problem_of(policy.relation, sqlstate, sqlerrm, hint));
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
+        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
     end;
     entries := entries || entry;
   end loop;
@@ -15190,32 +15186,7 @@ end;
 $$;
 
 comment on function nightshift.preview_retention_purge is
-  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead (code, message, hint), one that is switched off neither. budget_ms: time for counting in all, default 4000.';
-
--- supabase/schema/retention/problem_of.sql
-
-create or replace function nightshift.problem_of(policy regclass, code text, message text, hint text)
-returns jsonb
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  better_hint text;
-begin
-  if code = '53200' then
-    perform nightshift.require_room_for_locks(policy);
-  end if;
-  return jsonb_build_object('code', code, 'message', message, 'hint', nullif(hint, ''));
-exception
-  when sqlstate 'NS422' then
-    get stacked diagnostics better_hint = pg_exception_hint;
-    return jsonb_build_object('code', sqlstate, 'message', sqlerrm, 'hint', better_hint);
-end;
-$$;
-
-comment on function nightshift.problem_of is
-  'Why a policy cannot be looked at: code, message and hint (null for none) of the error that was raised, or of one that says more (see require_room_for_locks).';
+  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
 
 -- supabase/schema/retention/purge_batch.sql
 
@@ -23076,7 +23047,8 @@ as $$
     select n.*, s.value ->> 'relation' as relation, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
       (s.value ->> 'rowsLeftExact')::boolean as is_exact, s.value ? 'error' as failed,
       coalesce((s.value ->> 'rowsBlocked')::bigint, 0) + coalesce((s.value ->> 'rowsRefused')::bigint, 0)
-        + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays
+        + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays,
+      coalesce((s.value ->> 'rowsKept')::bigint, 0) as kept, r.progress #> array['steps', s.value ->> 'relation'] as walk
     -- The last run of each day, and the last few, also of a few tables.
     from run n
     join nightshift.runs r on r.id = n.id
@@ -23084,8 +23056,12 @@ as $$
     where not n.of_some and n.place_in_day = 1 or n.place <= 5
   ),
   counted as (
-    -- Of a table that could not be counted the report says 0, by which it does not mean none.
-    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue,
+    -- Of a table that could not be counted the report says 0, by which it does not mean none. It does mean none of a large table
+    -- that a purge has walked to its end without meeting a due row that stays: see nightshift.nothing_left.
+    select s.*, case when s.rows_left > 0 or s.is_exact or (
+        s.step ->> 'status' = 'succeeded' and s.stays + s.kept = 0
+        and s.walk -> 'cursor' = 'null' and (s.walk ->> 'rowsPassedOver')::bigint = 0
+      ) then s.rows_left end as residue,
       row_number() over (partition by s.relation order by s.started_at desc) as place_of_step
     from step s
   )
@@ -28794,7 +28770,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '1df63cc09cab8b1b37dd3ea32b49ad38b59dd635d89cc8d3c0622d0e038e2614', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '6507573fa309768b4d4575bfda9b2df450f6a7f01d72e9840b318999951e6cf4', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28861,7 +28837,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
   plan_partition_maintenance, plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum,
   plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
-  preview_table_vacuum, problem_of, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
+  preview_table_vacuum, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
   purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
   put_off, raise_conflict, raise_locked, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure,
   read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health,

@@ -72,6 +72,24 @@ describe('the command line', () => {
     });
   });
 
+  it('says once what was in the way of a single table', async () => {
+    await db.sql.unsafe(`
+      create table public.heaps (id integer primary key, deleted_at timestamptz);
+      create index on public.heaps (deleted_at);
+      insert into public.heaps select i, now() - interval '40 days' from generate_series(1, 1000) i;
+      select nightshift.add_retention_policy('public.heaps', '30 days');
+    `);
+    const { stderr, code } = await nightshift(
+      ['run', 'retention-purge', '--only', 'public.heaps'],
+      env,
+    );
+    expect(code).toBe(1);
+    expect(stderr.match(/more than max_fraction/g)).toHaveLength(1);
+    expect(stderr.match(/Fix: If it is meant/g)).toHaveLength(1);
+    await db.sql`select nightshift.remove_retention_policy('public.heaps')`;
+    await db.sql`drop table public.heaps`;
+  });
+
   it('tries the webhook, and says what is wrong with it', async () => {
     const receiver = await startReceiver();
     const url = `${receiver.url}/slack`;
@@ -573,6 +591,9 @@ describe('npm run demo', () => {
         .split('\n')
         .map((line) => /\d[\d,]*/.exec(line)?.[0]),
     ).not.toContain('0');
+    const [, kept] =
+      /_package_subscriptions +(?:│ +[\d,]+ ){3}│ +([\d,]+) /.exec(purge ?? '') ?? [];
+    expect(words).toContain(`\n${kept} ended subscriptions stay for their payments`);
     expect(await readdir(directory)).toEqual([]);
     const { stdout: left } = await promisify(execFile)('ps', ['-A', '-o', 'args']);
     expect(left).not.toContain(directory);

@@ -143,7 +143,13 @@ describe.each(widths.filter((width) => width >= 60))('at %d columns', (width) =>
   it('the report of a purge fits', () => {
     const report = { dryRun: false, steps: [step], disabled: [] };
     expect(widest(shown(() => presenter.showReport(report as never)))).toBeLessThanOrEqual(width);
-    const uncounted = { ...step, dueRows: 0, rowsPurged: 0, rowsLeftExact: false };
+    const uncounted = {
+      ...step,
+      status: 'failed',
+      dueRows: 0,
+      rowsPurged: 0,
+      rowsLeftExact: false,
+    };
     const seen = shown(() => presenter.showReport({ ...report, steps: [uncounted] } as never));
     expect(seen.join('\n')).toContain('?');
     expect(seen.join('\n')).not.toContain('~0');
@@ -151,6 +157,15 @@ describe.each(widths.filter((width) => width >= 60))('at %d columns', (width) =>
 });
 
 describe('the report of a purge', () => {
+  it('says that about none is left of a large table that was purged, and not that nobody knows', () => {
+    const steps = [{ ...step, dueRowsExact: true, rowsLeftExact: false }];
+    const lines = shownAt(100, () =>
+      presenter.showReport({ dryRun: false, steps, disabled: [] } as never),
+    ).join('\n');
+    expect(lines).toContain('~0');
+    expect(lines).not.toContain('?');
+  });
+
   const counts = { rowsBlocked: 3, rowsKept: 2, rowsRefused: 1, rowsUndecided: 40 };
   const blockedBy = { 'lines_order_id_fkey on public.lines': 3 };
   const reportOf = (dryRun: boolean, rest: object = {}) => {

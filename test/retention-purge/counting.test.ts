@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { beginBatches } from '../support/batches.ts';
 import { setUpDatabase, startAfresh } from '../support/database.ts';
 import { runPurge, stepOf } from '../support/purge.ts';
+import { lookAgain } from '../support/status.ts';
 
 const items = 'app.items';
 const dueCount = 25_000;
@@ -39,6 +40,21 @@ describe('a large table of which much is due', () => {
     });
     expect(step.dueRows / dueCount).toBeGreaterThan(0.8);
     expect(step.dueRows / dueCount).toBeLessThan(1.2);
+  });
+
+  it('keeps its promise in the status after such a purge', async () => {
+    await declare(0.9);
+    await runPurge(db);
+    const { retention } = await lookAgain(db.sql);
+    expect(retention.items).toMatchObject([
+      {
+        table: items,
+        verdict: 'kept',
+        sentence: 'Kept: nothing is left that is due.',
+        residue: 0,
+        estimated: true,
+      },
+    ]);
   });
 
   it('is counted where a sample could be on the wrong side of the limit of the brake', async () => {

@@ -20,7 +20,8 @@ as $$
     select n.*, s.value ->> 'relation' as relation, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
       (s.value ->> 'rowsLeftExact')::boolean as is_exact, s.value ? 'error' as failed,
       coalesce((s.value ->> 'rowsBlocked')::bigint, 0) + coalesce((s.value ->> 'rowsRefused')::bigint, 0)
-        + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays
+        + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays,
+      coalesce((s.value ->> 'rowsKept')::bigint, 0) as kept, r.progress #> array['steps', s.value ->> 'relation'] as walk
     -- The last run of each day, and the last few, also of a few tables.
     from run n
     join nightshift.runs r on r.id = n.id
@@ -28,8 +29,12 @@ as $$
     where not n.of_some and n.place_in_day = 1 or n.place <= 5
   ),
   counted as (
-    -- Of a table that could not be counted the report says 0, by which it does not mean none.
-    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue,
+    -- Of a table that could not be counted the report says 0, by which it does not mean none. It does mean none of a large table
+    -- that a purge has walked to its end without meeting a due row that stays: see nightshift.nothing_left.
+    select s.*, case when s.rows_left > 0 or s.is_exact or (
+        s.step ->> 'status' = 'succeeded' and s.stays + s.kept = 0
+        and s.walk -> 'cursor' = 'null' and (s.walk ->> 'rowsPassedOver')::bigint = 0
+      ) then s.rows_left end as residue,
       row_number() over (partition by s.relation order by s.started_at desc) as place_of_step
     from step s
   )

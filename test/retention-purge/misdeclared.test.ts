@@ -198,6 +198,17 @@ describe('rows of tables that inherit', () => {
     ]);
   });
 
+  it('are told of the flag that marks them', async () => {
+    await db.sql.unsafe(`
+      create table app.items (at timestamptz not null, gone boolean not null); create index on app.items (at);
+      create table app.items_2025 () inherits (app.items);
+    `);
+    const [warning = ''] = await add(`'app.items', '90 days', 'at', 'gone'`);
+    expect(warning).toMatch(
+      /'app.items_2025', '90 days', marker_column => 'at', flag_column => 'gone'\);/,
+    );
+  });
+
   it('are no partitions, which need none', async () => {
     await db.sql.unsafe(`
       create table app.logs (at timestamptz not null) partition by range (at); create index on app.logs (at);

@@ -202,6 +202,31 @@ describe('a policy that is declared or changed', () => {
     expect(stepOf(await runPurge(db), 'app.tops')).toMatchObject({ rowsPurged: 0, rowsBlocked: 9 });
   });
 
+  it.each([
+    [
+      'the flag as well',
+      'add column changed_at timestamptz default now() not null, add column gone boolean default false not null',
+      /^select nightshift.add_retention_policy\('app.items', '30 days', marker_column => 'changed_at', flag_column => 'gone'\);/,
+    ],
+    [
+      'the time alone',
+      'add column changed_at timestamptz',
+      /^select nightshift.settle_reference\('app.orders', 'app.items\(order_id\)', 'with_children/,
+    ],
+  ])('is told of no live row that it is due where a table has %s', async (_, columns, call) => {
+    await createOrders();
+    await db.sql.unsafe(`
+      alter table app.orders rename deleted_at to changed_at;
+      alter table app.orders add column gone boolean default false not null;
+      alter table app.items ${columns};
+      create index on app.items (changed_at)`);
+    const [items] = await declare(
+      "add_retention_policy('app.orders', '30 days', marker_column => 'changed_at', flag_column => 'gone')",
+    );
+    expect(items?.fix).toMatch(call);
+    await db.sql.unsafe(first(items?.fix ?? ''));
+  });
+
   it('is told to switch a policy on again', async () => {
     await createOrders();
     await db.sql.unsafe(`

@@ -92,6 +92,16 @@ describe('a refresh policy', () => {
     );
   });
 
+  it('says how to switch the policy of a view on that it reads', async () => {
+    await db.sql.unsafe(`create materialized view app.above as select id from app.seen`);
+    await call("nightshift.add_refresh_policy('app.seen', enabled => false)");
+    const { warnings } = await call("nightshift.add_refresh_policy('app.above')");
+    const fix = /switched off.* Fix: (select .*;)$/m.exec(warnings.join('\n'))?.[1];
+    await db.sql.unsafe(fix ?? 'the warning is missing');
+    const { warnings: left } = await call("nightshift.alter_refresh_policy('app.above')");
+    expect(left.join('\n')).not.toContain('app.seen');
+  });
+
   it('warns of what will keep a view from being refreshed or its data fresh, or exposes it', async () => {
     await db.sql.unsafe(`
       create materialized view app.odd as select id, now() as at from app.seen;

@@ -12,10 +12,15 @@ begin
       select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
       where refresh_warnings.way ? 'problem'
       union all
-      select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
-        r.relation, r.relation)
+      select case when p.enabled is null
+        then format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
+          r.relation, r.relation)
+        else format('It reads %s, whose refresh policy is switched off, so nobody knows how old its data is. Fix: select nightshift.alter_refresh_policy(%L, enabled => true);',
+          r.relation, r.relation)
+      end
       from nightshift.views_read(refresh_warnings.view) r(relation)
-      where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
+      left join lateral nightshift.policy_of_view(r.relation) p on true
+      where p.enabled is not true
       union all
       select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
       where refresh_warnings.untracked is not null

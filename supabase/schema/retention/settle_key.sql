@@ -41,25 +41,30 @@ begin
   elsif own.relation is not null then
     return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;
-  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due. Where
-  -- several policies go by such a time, each is told the same: two windows for one table would refuse each other.
-  select p.drop_after, p.marker_column, bool_or(p.relation = settle_key.policy) over () as fits into marked
+  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due, and so
+  -- would any without the flag that goes with it. Where several policies go by such a time, each is told the same: two windows
+  -- for one table would refuse each other.
+  select p.drop_after, p.marker_column, p.flag_column, bool_or(p.relation = settle_key.policy) over () as fits into marked
   from nightshift.retention_policies p
-  join pg_catalog.pg_attribute a on a.attrelid = named.referencing and a.attname = p.marker_column and not a.attnotnull and not a.attisdropped
+  join pg_catalog.pg_attribute a on a.attrelid = named.referencing and a.attname = p.marker_column and not a.attisdropped
     and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
-  where p.relation = settle_key.policy or p.enabled and exists (
+  left join pg_catalog.pg_attribute f on f.attrelid = named.referencing and f.attname = p.flag_column and not f.attisdropped
+    and f.atttypid = 'boolean'::regtype
+  where case when p.flag_column is null then not a.attnotnull else f.attnum is not null end
+  and (p.relation = settle_key.policy or p.enabled and exists (
     select
     from pg_catalog.pg_constraint c
     cross join lateral nightshift.related_tables(c.confrelid) r(referenced)
     where c.conrelid = named.referencing and c.contype = 'f' and r.referenced in (
       select p.relation::oid union all select k.referencing::oid from nightshift.retention_keys k where k.policy = p.relation and k.role = 'child'
     )
-  )
-  order by p.drop_after desc, p.marker_column
+  ))
+  order by p.drop_after desc, p.marker_column, p.flag_column
   limit 1;
   if marked.fits then
-    return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L); -- or, marked or not: %s',
-      named.referencing, marked.drop_after, marked.marker_column, as_declared);
+    return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L%s); -- or, marked or not: %s',
+      named.referencing, marked.drop_after, marked.marker_column,
+      case when marked.flag_column is not null then format(', flag_column => %L', marked.flag_column) end, as_declared);
   elsif may_be_released then
     return as_declared || ' -- or, so that they go along: ''with_children''';
   end if;

@@ -17,14 +17,15 @@ begin
     select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
   )
   select format(
-    'The rows of %s, which inherit from %s, are not purged with it: each needs a policy of its own. Fix: select nightshift.add_retention_policy(%L, %L, marker_column => %L);',
+    'The rows of %s, which inherit from %s, are not purged with it: each needs a policy of its own. Fix: select nightshift.add_retention_policy(%L, %L, marker_column => %L%s);',
     nightshift.name_some(array_agg(h.oid order by h.oid)), p.relation,
-    (min(h.oid::bigint)::oid)::regclass, p.drop_after, p.marker_column
+    (min(h.oid::bigint)::oid)::regclass, p.drop_after, p.marker_column,
+    case when p.flag_column is not null then format(', flag_column => %L', p.flag_column) end
   )
   from heirs h
   join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
   where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
-  group by p.relation, p.drop_after, p.marker_column;
+  group by p.relation, p.drop_after, p.marker_column, p.flag_column;
 end;
 $$;
 

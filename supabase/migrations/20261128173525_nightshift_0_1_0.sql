@@ -15840,6 +15840,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -15937,8 +15938,9 @@ begin
   if steps = '' then
     return;
   end if;
-  -- A table whose key has no index is read as a whole, but for all rows that lead to it at once.
-  perform set_config('enable_hashjoin', reads_whole_tables::text, true);
+  -- A table whose key has no index is read as a whole, but for all rows that lead to it at once. How many these are Postgres
+  -- cannot know, expects one, and would read the table for each of them where few of its rows are due.
+  perform set_config('enable_hashjoin', reads_whole_tables::text, true), set_config('enable_nestloop', (not reads_whole_tables)::text, true);
   execute format(
     'with recursive reached(policy, relation, tid, kind) as (
        select s.policy, s.relation, t.tid, ''due'' from unnest($1) s cross join lateral unnest(s.tids) t(tid)
@@ -28765,7 +28767,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '65a8f8f4a4ad9d135ad224c78655ee8b90282605fcbb4985111fe22b1fbaab1e', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '35c843b506dc7818c5d802dd3114dc2aca37f61e8583d8148e2624099486314d', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -9586,15 +9586,10 @@ begin
       select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
       where refresh_warnings.way ? 'problem'
       union all
-      select case when p.enabled is null
-        then format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
-          r.relation, r.relation)
-        else format('It reads %s, whose refresh policy is switched off, so nobody knows how old its data is. Fix: select nightshift.alter_refresh_policy(%L, enabled => true);',
-          r.relation, r.relation)
-      end
+      select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
+        r.relation, r.relation)
       from nightshift.views_read(refresh_warnings.view) r(relation)
-      left join lateral nightshift.policy_of_view(r.relation) p on true
-      where p.enabled is not true
+      where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
       union all
       select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
       where refresh_warnings.untracked is not null
@@ -15845,6 +15840,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -15942,8 +15938,9 @@ begin
   if steps = '' then
     return;
   end if;
-  -- A table whose key has no index is read as a whole, but for all rows that lead to it at once.
-  perform set_config('enable_hashjoin', reads_whole_tables::text, true);
+  -- A table whose key has no index is read as a whole, but for all rows that lead to it at once. How many these are Postgres
+  -- cannot know, expects one, and would read the table for each of them where few of its rows are due.
+  perform set_config('enable_hashjoin', reads_whole_tables::text, true), set_config('enable_nestloop', (not reads_whole_tables)::text, true);
   execute format(
     'with recursive reached(policy, relation, tid, kind) as (
        select s.policy, s.relation, t.tid, ''due'' from unnest($1) s cross join lateral unnest(s.tids) t(tid)
@@ -17293,30 +17290,25 @@ begin
   elsif own.relation is not null then
     return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;
-  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due, and so
-  -- would any without the flag that goes with it. Where several policies go by such a time, each is told the same: two windows
-  -- for one table would refuse each other.
-  select p.drop_after, p.marker_column, p.flag_column, bool_or(p.relation = settle_key.policy) over () as fits into marked
+  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due. Where
+  -- several policies go by such a time, each is told the same: two windows for one table would refuse each other.
+  select p.drop_after, p.marker_column, bool_or(p.relation = settle_key.policy) over () as fits into marked
   from nightshift.retention_policies p
-  join pg_catalog.pg_attribute a on a.attrelid = named.referencing and a.attname = p.marker_column and not a.attisdropped
+  join pg_catalog.pg_attribute a on a.attrelid = named.referencing and a.attname = p.marker_column and not a.attnotnull and not a.attisdropped
     and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
-  left join pg_catalog.pg_attribute f on f.attrelid = named.referencing and f.attname = p.flag_column and not f.attisdropped
-    and f.atttypid = 'boolean'::regtype
-  where case when p.flag_column is null then not a.attnotnull else f.attnum is not null end
-  and (p.relation = settle_key.policy or p.enabled and exists (
+  where p.relation = settle_key.policy or p.enabled and exists (
     select
     from pg_catalog.pg_constraint c
     cross join lateral nightshift.related_tables(c.confrelid) r(referenced)
     where c.conrelid = named.referencing and c.contype = 'f' and r.referenced in (
       select p.relation::oid union all select k.referencing::oid from nightshift.retention_keys k where k.policy = p.relation and k.role = 'child'
     )
-  ))
-  order by p.drop_after desc, p.marker_column, p.flag_column
+  )
+  order by p.drop_after desc, p.marker_column
   limit 1;
   if marked.fits then
-    return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L%s); -- or, marked or not: %s',
-      named.referencing, marked.drop_after, marked.marker_column,
-      case when marked.flag_column is not null then format(', flag_column => %L', marked.flag_column) end, as_declared);
+    return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L); -- or, marked or not: %s',
+      named.referencing, marked.drop_after, marked.marker_column, as_declared);
   elsif may_be_released then
     return as_declared || ' -- or, so that they go along: ''with_children''';
   end if;
@@ -17726,15 +17718,14 @@ begin
     select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
   )
   select format(
-    'The rows of %s, which inherit from %s, are not purged with it: each needs a policy of its own. Fix: select nightshift.add_retention_policy(%L, %L, marker_column => %L%s);',
+    'The rows of %s, which inherit from %s, are not purged with it: each needs a policy of its own. Fix: select nightshift.add_retention_policy(%L, %L, marker_column => %L);',
     nightshift.name_some(array_agg(h.oid order by h.oid)), p.relation,
-    (min(h.oid::bigint)::oid)::regclass, p.drop_after, p.marker_column,
-    case when p.flag_column is not null then format(', flag_column => %L', p.flag_column) end
+    (min(h.oid::bigint)::oid)::regclass, p.drop_after, p.marker_column
   )
   from heirs h
   join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
   where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
-  group by p.relation, p.drop_after, p.marker_column, p.flag_column;
+  group by p.relation, p.drop_after, p.marker_column;
 end;
 $$;
 
@@ -28776,7 +28767,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '977a11e4dc1894f88067e0cd40359fdd218cb5d95c26ab022206387b8f18e532', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '35c843b506dc7818c5d802dd3114dc2aca37f61e8583d8148e2624099486314d', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

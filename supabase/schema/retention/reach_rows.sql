@@ -14,6 +14,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -111,8 +112,9 @@ begin
   if steps = '' then
     return;
   end if;
-  -- A table whose key has no index is read as a whole, but for all rows that lead to it at once.
-  perform set_config('enable_hashjoin', reads_whole_tables::text, true);
+  -- A table whose key has no index is read as a whole, but for all rows that lead to it at once. How many these are Postgres
+  -- cannot know, expects one, and would read the table for each of them where few of its rows are due.
+  perform set_config('enable_hashjoin', reads_whole_tables::text, true), set_config('enable_nestloop', (not reads_whole_tables)::text, true);
   execute format(
     'with recursive reached(policy, relation, tid, kind) as (
        select s.policy, s.relation, t.tid, ''due'' from unnest($1) s cross join lateral unnest(s.tids) t(tid)

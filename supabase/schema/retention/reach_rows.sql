@@ -74,12 +74,12 @@ begin
     where w.indexed
   ),
   by_index as (
-    -- OFFSET: for each row by itself, also where a hash join is allowed.
+    -- OFFSET: for each row by itself, also where only hash joins are allowed.
     select 'select s.* from r cross join lateral (' || string_agg(s.step, ' union all ' order by s.step) || ' offset 0) s' as steps
     from (
       select nightshift.reference_step(b.scan, case when b.is_up then 't' else 'x' end, b.leaves,
         format('r.policy = %s', b.policy) || case when b.is_up then '' else ' and r.kind = ''maybe''' end,
-        string_agg(b.branch, ' union all ' order by b.branch)) as step
+        string_agg(b.branch, ' union all ' order by b.branch) || ' offset 0') as step
       from branches b
       group by b.policy, b.is_up, b.scan, b.leaves
     ) s
@@ -88,14 +88,20 @@ begin
     select string_agg(format(
       'select x.* from (
          select %s::oid, x.tableoid, x.ctid, %L
-         from r
-         join %s t on t.tableoid = r.relation and t.ctid = r.tid
+         from (
+           select t.*
+           from r
+           cross join lateral (select t.* from %s t where t.tableoid = r.relation and t.ctid = r.tid offset 0) t
+           where r.policy = %s and r.relation = any(%L::oid[])
+           offset 0
+         ) t
          join %s x on %s %s
-         where r.policy = %s and r.relation = any(%L::oid[])
+         -- Else a hash join may look for a row of x first, and read all of it where none is due.
+         where exists (select from r where r.policy = %s and r.relation = any(%L::oid[]))
          offset 0
        ) x(policy, tableoid, ctid, kind)
        where true %s',
-      w.to_policy, w.kind, j.referenced_scan, j.referencing_scan, j.condition, d.condition, w.policy, j.referenced_leaves, unknown
+      w.to_policy, w.kind, j.referenced_scan, w.policy, j.referenced_leaves, j.referencing_scan, j.condition, d.condition, w.policy, j.referenced_leaves, unknown
     ), ' union all ' order by w.key, w.policy, w.to_policy, w.kind) as steps
     from ways w
     join joins j on j.key = w.key
@@ -113,7 +119,7 @@ begin
     return;
   end if;
   -- A table whose key has no index is read as a whole, but for all rows that lead to it at once. How many these are Postgres
-  -- cannot know, expects one, and would read the table for each of them where few of its rows are due.
+  -- cannot know: it expects one, and where few rows of the table are due, it would rather read the table for each.
   perform set_config('enable_hashjoin', reads_whole_tables::text, true), set_config('enable_nestloop', (not reads_whole_tables)::text, true);
   execute format(
     'with recursive reached(policy, relation, tid, kind) as (

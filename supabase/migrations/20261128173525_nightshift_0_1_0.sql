@@ -9586,10 +9586,15 @@ begin
       select format('%s. Fix: %s', refresh_warnings.way ->> 'problem', refresh_warnings.way ->> 'fix')
       where refresh_warnings.way ? 'problem'
       union all
-      select format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
-        r.relation, r.relation)
+      select case when p.enabled is null
+        then format('It reads %s, which has no refresh policy, so nobody knows how old its data is. Fix: select nightshift.add_refresh_policy(%L);',
+          r.relation, r.relation)
+        else format('It reads %s, whose refresh policy is switched off, so nobody knows how old its data is. Fix: select nightshift.alter_refresh_policy(%L, enabled => true);',
+          r.relation, r.relation)
+      end
       from nightshift.views_read(refresh_warnings.view) r(relation)
-      where not exists (select from nightshift.policy_of_view(r.relation) p where p.enabled)
+      left join lateral nightshift.policy_of_view(r.relation) p on true
+      where p.enabled is not true
       union all
       select format('It is refreshed every time, changed or not, because %s.', refresh_warnings.untracked)
       where refresh_warnings.untracked is not null
@@ -13336,6 +13341,7 @@ declare
   policies integer := (select count(*) from nightshift.retention_policies);
   entry jsonb;
   entries jsonb := '[]';
+  hint text;
   context text;
 begin
   perform nightshift.follow_tables();
@@ -13353,8 +13359,9 @@ begin
     exception
       when sqlstate 'NS200' then
         null;
-      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
-        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available or out_of_memory then
+        get stacked diagnostics hint = pg_exception_hint;
+        entry := entry || jsonb_build_object('problem', nightshift.problem_of(policy.relation, sqlstate, sqlerrm, hint));
     end;
     entries := entries || entry;
   end loop;
@@ -13367,7 +13374,7 @@ end;
 $$;
 
 comment on function nightshift.list_retention_policies is
-  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
+  'Every policy with its backlog (dueRows of totalRows, oldestDueAt, overdueSeconds) and last purge, as one JSON array. A policy that no longer fits its table, or for which there was no time, carries problem (code, message, hint) instead. budget_ms: time for counting in all, default 3000; what does not fit is estimated and flagged.';
 
 -- supabase/schema/retention/listed_names.sql
 
@@ -15145,6 +15152,7 @@ declare
   policies oid[];
   entry jsonb;
   entries jsonb := '[]';
+  hint text;
   context text;
 begin
   perform nightshift.follow_tables();
@@ -15172,8 +15180,9 @@ begin
     exception
       when sqlstate 'NS200' then
         null;
-      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available then
-        entry := entry || jsonb_build_object('problem', jsonb_build_object('code', sqlstate, 'message', sqlerrm));
+      when sqlstate 'NS404' or sqlstate 'NS422' or sqlstate 'NS424' or insufficient_privilege or lock_not_available or out_of_memory then
+        get stacked diagnostics hint = pg_exception_hint;
+        entry := entry || jsonb_build_object('problem', nightshift.problem_of(policy.relation, sqlstate, sqlerrm, hint));
     end;
     entries := entries || entry;
   end loop;
@@ -15186,7 +15195,32 @@ end;
 $$;
 
 comment on function nightshift.preview_retention_purge is
-  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead, one that is switched off neither. budget_ms: time for counting in all, default 4000.';
+  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead (code, message, hint), one that is switched off neither. budget_ms: time for counting in all, default 4000.';
+
+-- supabase/schema/retention/problem_of.sql
+
+create or replace function nightshift.problem_of(policy regclass, code text, message text, hint text)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  better_hint text;
+begin
+  if code = '53200' then
+    perform nightshift.require_room_for_locks(policy);
+  end if;
+  return jsonb_build_object('code', code, 'message', message, 'hint', nullif(hint, ''));
+exception
+  when sqlstate 'NS422' then
+    get stacked diagnostics better_hint = pg_exception_hint;
+    return jsonb_build_object('code', sqlstate, 'message', sqlerrm, 'hint', better_hint);
+end;
+$$;
+
+comment on function nightshift.problem_of is
+  'Why a policy cannot be looked at: code, message and hint (null for none) of the error that was raised, or of one that says more (see require_room_for_locks).';
 
 -- supabase/schema/retention/purge_batch.sql
 
@@ -17296,25 +17330,30 @@ begin
   elsif own.relation is not null then
     return format('select nightshift.alter_retention_policy(%L, enabled => true); -- or: %s', own.relation, as_declared);
   end if;
-  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due. Where
-  -- several policies go by such a time, each is told the same: two windows for one table would refuse each other.
-  select p.drop_after, p.marker_column, bool_or(p.relation = settle_key.policy) over () as fits into marked
+  -- A time that may be null marks rows of that table as well; one that may not would say of live rows that they are due, and so
+  -- would any without the flag that goes with it. Where several policies go by such a time, each is told the same: two windows
+  -- for one table would refuse each other.
+  select p.drop_after, p.marker_column, p.flag_column, bool_or(p.relation = settle_key.policy) over () as fits into marked
   from nightshift.retention_policies p
-  join pg_catalog.pg_attribute a on a.attrelid = named.referencing and a.attname = p.marker_column and not a.attnotnull and not a.attisdropped
+  join pg_catalog.pg_attribute a on a.attrelid = named.referencing and a.attname = p.marker_column and not a.attisdropped
     and a.atttypid in ('date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype)
-  where p.relation = settle_key.policy or p.enabled and exists (
+  left join pg_catalog.pg_attribute f on f.attrelid = named.referencing and f.attname = p.flag_column and not f.attisdropped
+    and f.atttypid = 'boolean'::regtype
+  where case when p.flag_column is null then not a.attnotnull else f.attnum is not null end
+  and (p.relation = settle_key.policy or p.enabled and exists (
     select
     from pg_catalog.pg_constraint c
     cross join lateral nightshift.related_tables(c.confrelid) r(referenced)
     where c.conrelid = named.referencing and c.contype = 'f' and r.referenced in (
       select p.relation::oid union all select k.referencing::oid from nightshift.retention_keys k where k.policy = p.relation and k.role = 'child'
     )
-  )
-  order by p.drop_after desc, p.marker_column
+  ))
+  order by p.drop_after desc, p.marker_column, p.flag_column
   limit 1;
   if marked.fits then
-    return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L); -- or, marked or not: %s',
-      named.referencing, marked.drop_after, marked.marker_column, as_declared);
+    return format('select nightshift.add_retention_policy(%L, %L, marker_column => %L%s); -- or, marked or not: %s',
+      named.referencing, marked.drop_after, marked.marker_column,
+      case when marked.flag_column is not null then format(', flag_column => %L', marked.flag_column) end, as_declared);
   elsif may_be_released then
     return as_declared || ' -- or, so that they go along: ''with_children''';
   end if;
@@ -17724,14 +17763,15 @@ begin
     select i.inhrelid from heirs h join pg_catalog.pg_inherits i on i.inhparent = h.oid
   )
   select format(
-    'The rows of %s, which inherit from %s, are not purged with it: each needs a policy of its own. Fix: select nightshift.add_retention_policy(%L, %L, marker_column => %L);',
+    'The rows of %s, which inherit from %s, are not purged with it: each needs a policy of its own. Fix: select nightshift.add_retention_policy(%L, %L, marker_column => %L%s);',
     nightshift.name_some(array_agg(h.oid order by h.oid)), p.relation,
-    (min(h.oid::bigint)::oid)::regclass, p.drop_after, p.marker_column
+    (min(h.oid::bigint)::oid)::regclass, p.drop_after, p.marker_column,
+    case when p.flag_column is not null then format(', flag_column => %L', p.flag_column) end
   )
   from heirs h
   join nightshift.retention_policies p on p.relation = warn_of_heirs.relation
   where not exists (select 1 from nightshift.retention_policies o where o.relation = h.oid)
-  group by p.relation, p.drop_after, p.marker_column;
+  group by p.relation, p.drop_after, p.marker_column, p.flag_column;
 end;
 $$;
 
@@ -23055,7 +23095,8 @@ as $$
     select n.*, s.value ->> 'relation' as relation, s.value as step, (s.value ->> 'rowsPurged')::bigint as purged, (s.value ->> 'rowsLeft')::bigint as rows_left,
       (s.value ->> 'rowsLeftExact')::boolean as is_exact, s.value ? 'error' as failed,
       coalesce((s.value ->> 'rowsBlocked')::bigint, 0) + coalesce((s.value ->> 'rowsRefused')::bigint, 0)
-        + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays
+        + coalesce((s.value ->> 'rowsUndecided')::bigint, 0) as stays,
+      coalesce((s.value ->> 'rowsKept')::bigint, 0) as kept, r.progress #> array['steps', s.value ->> 'relation'] as walk
     -- The last run of each day, and the last few, also of a few tables.
     from run n
     join nightshift.runs r on r.id = n.id
@@ -23063,8 +23104,12 @@ as $$
     where not n.of_some and n.place_in_day = 1 or n.place <= 5
   ),
   counted as (
-    -- Of a table that could not be counted the report says 0, by which it does not mean none.
-    select s.*, case when s.rows_left > 0 or s.is_exact then s.rows_left end as residue,
+    -- Of a table that could not be counted the report says 0, by which it does not mean none. It does mean none of a large table
+    -- that a purge has walked to its end without meeting a due row that stays: see nightshift.nothing_left.
+    select s.*, case when s.rows_left > 0 or s.is_exact or (
+        s.step ->> 'status' = 'succeeded' and s.stays + s.kept = 0
+        and s.walk -> 'cursor' = 'null' and (s.walk ->> 'rowsPassedOver')::bigint = 0
+      ) then s.rows_left end as residue,
       row_number() over (partition by s.relation order by s.started_at desc) as place_of_step
     from step s
   )
@@ -28773,7 +28818,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0c095b481936022ad37a8529825df22db31e66bbce34b8d0e9a1864ce5a26044', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd7291e55d24ca34a0166fe8ca4cbf162e5944b622e2722e29506622cf8e2e549', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28840,7 +28885,7 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
   plan_partition_maintenance, plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum,
   plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
-  preview_table_vacuum, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
+  preview_table_vacuum, problem_of, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
   purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
   put_off, raise_conflict, raise_locked, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure,
   read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health,

@@ -2,14 +2,17 @@ import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { exitCodes } from '../../cli/exit-codes.ts';
 import { showError } from '../../cli/ui.ts';
 import { NightshiftError, toNightshiftError } from '../../functions/_shared/errors.ts';
+import { type ExampleSize, exampleSeeds } from './examples.ts';
 
 const startHint =
   'npm start takes --empty, --verbose, --twice, --port=<number> and --param=<name>=<value>, behind --: npm start -- --empty';
 const demoHint = 'npm run demo takes --scale=<number>, behind --: npm run demo -- --scale=0.1';
 
-/** What `npm start` takes. Throws NS422. */
+const size: ExampleSize = { users: 200, packages: 20_000, metrics: 50_000, products: 500 };
+
+/** What `npm start` takes, and with what it fills the database: `examples` is undefined without any. Throws NS422. */
 export function readStartOptions(args: string[]) {
-  const { port, ...options } = parse(args, startHint, {
+  const { port, empty, ...options } = parse(args, startHint, {
     // Without the example applications.
     empty: { type: 'boolean', default: false },
     // All that the functions and serverless-offline print, not one line an event or run.
@@ -24,7 +27,11 @@ export function readStartOptions(args: string[]) {
     const message = `--port takes a number from 1 to 65535, and not ${JSON.stringify(port)}`;
     throw new NightshiftError('NS422', message, { hint: startHint });
   }
-  return { ...options, port: Number(port) };
+  return {
+    ...options,
+    port: Number(port),
+    examples: empty ? undefined : { seeds: exampleSeeds, size },
+  };
 }
 
 /** What `npm run demo` takes. Throws NS422. */

@@ -13,7 +13,7 @@ import { systemClock } from '../../functions/_shared/clock.ts';
 import { registry } from '../../functions/registry.ts';
 import { type BusEvent, startEventBus } from './event-bus.ts';
 import { invoke, targetsOf } from './event-targets.ts';
-import { exampleSeeds, fillExamples } from './examples.ts';
+import { fillExamples } from './examples.ts';
 import { logInWords } from './function-log.ts';
 import { holdCheckout } from './only-one.ts';
 import { orLeave, readStartOptions } from './options.ts';
@@ -29,15 +29,14 @@ const bundles = new URL('../../.esbuild/local', import.meta.url);
 const lock = new URL('../../.esbuild/start.lock', import.meta.url);
 const stage = 'local';
 const options = orLeave(() => readStartOptions(process.argv.slice(2)));
-const size = { users: 200, packages: 20_000, metrics: 50_000, products: 500 };
 
 heading('Nightshift on this machine');
 const release = orLeave(() => holdCheckout(lock, options.port), exitCodes.failed);
 // All others go before it, so that a second one can only begin when nothing is left of this one.
 process.on('exit', release);
 note('Booting Postgres, the Supabase gateway and the functions ...');
-const stack = await startStack({ seeds: options.empty ? [] : exampleSeeds, reloads: true });
-if (!options.empty) await fillExamples(stack.databaseUrl, size);
+const stack = await startStack({ seeds: options.examples?.seeds ?? [], reloads: true });
+if (options.examples) await fillExamples(stack.databaseUrl, options.examples.size);
 
 const busName = `nightshift-${stage}`;
 const bus = await startEventBus({ name: busName, onEvent: deliver });
@@ -132,7 +131,7 @@ In another terminal:
   npm run nightshift -- plan partition-maintenance
   npm run nightshift -- run partition-maintenance
   npm run nightshift -- soft-delete inspect
-  npm run nightshift -- soft-delete stats${options.empty ? '' : restoreExample}
+  npm run nightshift -- soft-delete stats${options.examples ? restoreExample : ''}
   curl http://127.0.0.1:${httpPort}/health
   set -a; . ./.env.local; curl http://127.0.0.1:${httpPort}/status.json -H "authorization: Bearer $NIGHTSHIFT_STATUS_TOKEN"
   set -a; . ./.env.local; curl -X POST http://127.0.0.1:${httpPort}/jobs/retention-purge/runs -H "authorization: Bearer $NIGHTSHIFT_HTTP_TOKEN" -d '{"dryRun": true}'

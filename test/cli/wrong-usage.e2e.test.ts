@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { nightshift, run } from '../support/command-line.ts';
+import { nightshift } from '../support/command-line.ts';
 import { setUpDatabase } from '../support/database.ts';
 
 describe('wrong usage', () => {
@@ -139,15 +139,6 @@ describe('wrong usage', () => {
     expect(stdout).toBe('');
     expect(code).toBe(2);
     await db.sql`update nightshift.runs set status = 'lost', finished_at = now() where status = 'running'`;
-  });
-
-  it('of npm start is told without a stack of calls', async () => {
-    const { stderr, code } = await run('infra/local/start.ts', ['--prot=1']);
-    expect(stderr).toMatch(
-      /Unknown option '--prot'[^\n]*\(NS422\)\n {2}Fix: npm start takes --empty/,
-    );
-    expect(stderr).not.toMatch(/^ +at /m);
-    expect(code).toBe(2);
   });
 
   it('finds a table without its schema where SQL finds it', async () => {

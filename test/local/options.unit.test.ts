@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
+import { exampleSeeds } from '../../infra/local/examples.ts';
 import { readDemoOptions, readStartOptions } from '../../infra/local/options.ts';
 
 it.each([
@@ -8,6 +9,14 @@ it.each([
   [['--port=65535', '--empty'], 65_535],
 ])('of %j have the port %i', (args, port) => {
   expect(readStartOptions(args)).toMatchObject({ port });
+});
+
+it('fill the database with the example applications, unless it is to be empty', () => {
+  expect(readStartOptions([]).examples).toEqual({
+    seeds: exampleSeeds,
+    size: { users: 200, packages: 20_000, metrics: 50_000, products: 500 },
+  });
+  expect(readStartOptions(['--empty']).examples).toBeUndefined();
 });
 
 it.each([
@@ -50,8 +59,8 @@ it('of the demo say how much of its data there is', () => {
 it.each([
   [
     'infra/local/start.ts',
-    '--port=abc',
-    /--port takes a number .* \(NS422\)\n {2}Fix: npm start takes/,
+    '--prot=1',
+    /Unknown option '--prot'[^\n]*\(NS422\)\n {2}Fix: npm start takes --empty/,
   ],
   [
     'infra/local/demo.ts',
@@ -69,6 +78,7 @@ it.each([
     env: { ...process.env, NO_COLOR: '1' },
   });
   expect(stderr).toMatch(message);
+  expect(stderr).not.toMatch(/^ +at /m);
   expect(stdout).toBe('');
   expect(status).toBe(2);
 });

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
@@ -10,6 +11,8 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBus } from '../../functions/_shared/bus.ts';
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
+import { run } from '../support/command-line.ts';
+import { codeBlocks, readPage, sectionOf } from '../support/documents.ts';
 import { straightAlarm } from '../support/events.ts';
 import { auditDeletes, batchUnderWay, deletedIds } from '../support/purge.ts';
 import { range } from '../support/rows.ts';
@@ -30,28 +33,38 @@ let stack: Started;
 let keys: Record<'NIGHTSHIFT_HTTP_TOKEN' | 'SUPABASE_SECRET_KEY', string>;
 let headers: Record<string, string>;
 let sql: postgres.Sql;
+/** Of the server, which is gone in the end. */
+let dataDirectory: string;
 
 beforeAll(async () => {
   stack = await start(
     [
+      '--empty',
       '--twice',
       '--param=schedule-health-check=rate(1 minute)',
       // Once a year, or what runs at two at night would be in the way of these tests.
       '--param=schedule-retention-purge=cron(0 2 1 1 ? *)',
     ],
-    { NIGHTSHIFT_HTTP_BUDGET_MS: `${budgetMs}` },
+    {
+      NIGHTSHIFT_HTTP_BUDGET_MS: `${budgetMs}`,
+      NODE_OPTIONS: `--import=${import.meta.resolve('../support/say-removals.ts')}`,
+    },
   );
   // Of this stack, whatever is exported.
   keys = parseEnv(readFileSync(join(stack.root, '.env.local'), 'utf8')) as typeof keys;
   headers = { authorization: `Bearer ${keys.NIGHTSHIFT_HTTP_TOKEN}` };
   sql = postgres(stack.urls.database.href, { max: 1, onnotice() {} });
   await sql`create schema app`;
+  const [row] = await sql`show data_directory`;
+  dataDirectory = dirname(row?.data_directory);
 });
 afterAll(async () => {
   await sql?.end();
   await stack?.interrupt();
   if (stack) await rm(stack.root, { recursive: true });
 });
+
+const nightshift = (...args: string[]) => run(join(stack.root, 'cli/main.ts'), args);
 
 const purge = (body: object | string, sent = headers) =>
   fetch(new URL('/jobs/retention-purge/runs', stack.urls.functions), {
@@ -97,6 +110,60 @@ const slowDown = (table: string) =>
     create trigger take_time before delete on ${table} execute function app.take_time();`);
 
 const rowsIn = async (table: string) => (await sql`select from ${sql(table)}`).length;
+
+it('starts without the example applications', async () => {
+  expect(
+    await sql`
+      select oid::regclass::text as name from pg_class
+      where relkind in ('r', 'p', 'm') and relnamespace = 'public'::regnamespace`,
+  ).toEqual([]);
+  const { stdout, code } = await nightshift('policies');
+  expect(stdout).toMatch(/No retention policies yet[\s\S]*No refresh policies yet/);
+  expect(code).toBe(0);
+});
+
+it('takes a table of its user, as the readme says', async () => {
+  await sql.unsafe(`
+    create table public.orders (id integer primary key, deleted_at timestamptz);
+    create index on public.orders (deleted_at) where deleted_at is not null;
+    insert into public.orders select n, case when n <= 3 then now() - interval '91 days' end from generate_series(1, 10) n;`);
+  const application = await mkdtemp(join(tmpdir(), 'nightshift-application-'));
+  const looked = await nightshift('init', '--to', application);
+  await rm(application, { recursive: true });
+  expect(looked.stderr).toContain(
+    `Database: the local stack, ${stack.urls.database.host}/postgres`,
+  );
+  expect(looked.stdout).toMatch(/public\.orders[\s\S]*Tonight: 3 of 10 rows/);
+  await sql`select nightshift.add_retention_policy('public.orders', '90 days')`;
+  const { stdout, code } = await nightshift('run', 'retention-purge', '--only', 'orders');
+  expect(stdout).toMatch(/public\.orders .* 3 .* succeeded/);
+  expect(code).toBe(0);
+  expect(await sql`select count(*)::integer as n from public.orders`).toEqual([{ n: 7 }]);
+});
+
+it('has the first soft delete of its user, as docs/soft-delete.md says', async () => {
+  const section = sectionOf(readPage('docs/soft-delete.md'), 'The first one, in three minutes');
+  const [tables = ''] = codeBlocks(section, 'sql');
+  const [script = ''] = codeBlocks(section, 'js');
+  await sql.unsafe(tables);
+  let operation = '';
+  for (const line of codeBlocks(section, 'sh').join('').trim().split('\n')) {
+    const [, args] = /^npm run nightshift -- (.*)$/.exec(line) ?? [];
+    if (args === undefined) {
+      const file = join(stack.root, 'first.mjs');
+      await writeFile(file, script);
+      const settings = parseEnv(await readFile(join(stack.root, '.env.local'), 'utf8'));
+      const { stdout, stderr } = await run(file, [], settings as Record<string, string>);
+      expect(stderr).toBe('');
+      expect(stdout).toMatch(/active: \[\],\s+deleted: \[\s+\{ id: 1[\s\S]*\{ id: 2/);
+      operation = /operation: '([^']+)'/.exec(stdout)?.[1] ?? '';
+      continue;
+    }
+    const { stderr, code } = await nightshift(...args.replace('<operation>', operation).split(' '));
+    expect(code, `${line}: ${stderr}`).toBe(0);
+  }
+  expect(await sql`select count(*)::integer as n from public.active_books`).toEqual([{ n: 2 }]);
+});
 
 describe('a run over HTTP', () => {
   it.each<[code: string, why: string, body: object | string, sent?: Record<string, string>]>([
@@ -305,7 +372,6 @@ it('refuses a second one in the same checkout, and leaves the settings of the fi
 it('leaves no process, port or file behind after Ctrl-C in the middle of a run, and has shown no key', async () => {
   await createTable('app.files', { due: 2_500, kept: 2_500 });
   await slowDown('app.files');
-  const [row] = await sql`show data_directory`;
   const processes = await stack.processes();
   // Postgres with its own, and the functions with their compiler.
   expect(processes.length).toBeGreaterThan(3);
@@ -321,13 +387,22 @@ it('leaves no process, port or file behind after Ctrl-C in the middle of a run, 
     join(stack.root, '.env.local'),
     join(stack.root, '.esbuild/local'),
     join(stack.root, '.esbuild/start.lock'),
-    dirname(row?.data_directory),
+    dataDirectory,
   ];
   expect(files.filter((file) => existsSync(file))).toEqual([]);
   for (const secret of [keys.NIGHTSHIFT_HTTP_TOKEN, keys.SUPABASE_SECRET_KEY]) {
     expect(secret).toMatch(/.{16}/);
     expect(stack.output()).not.toContain(secret);
   }
+});
+
+it('gives the checkout back when nothing else is left of it', async () => {
+  await until('all is said', async () => stack.output().includes('start.lock'));
+  const removed = [...stack.output().matchAll(/^removes (.*)$/gm)].map(([, path]) => path);
+  expect(removed).toContain(dataDirectory);
+  expect(removed.slice(-3)).toEqual(
+    ['.env.local', '.esbuild/local', '.esbuild/start.lock'].map((path) => join(stack.root, path)),
+  );
 });
 
 /** That we can listen on the port shows that nobody else does. */

@@ -15,7 +15,6 @@ const heaviest = [
   'edge/edge.e2e.test.ts',
   'cli/soft-delete.e2e.test.ts',
   'edge/wakes.e2e.test.ts',
-  'local/start-empty.e2e.test.ts',
   'view-refresh/refresh.faults.test.ts',
   'retention-purge/outage.faults.test.ts',
   'partition-maintenance/kills.faults.test.ts',

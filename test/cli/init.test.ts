@@ -21,209 +21,236 @@ type Document = Omit<Found, 'proposals'> & {
   answers: { home: string | null; proposals: Record<string, boolean> };
 };
 
+let db: TestDatabase;
+let folder: string;
+async function setUp() {
+  db = await createDatabase();
+  folder = await mkdtemp(join(tmpdir(), 'nightshift-init-'));
+}
+async function tearDown() {
+  await db.drop();
+  await rm(folder, { recursive: true });
+}
+
+const init = (...options: string[]) =>
+  nightshift(['init', '--database-url', db.url, '--to', folder, ...options]);
+async function look(...options: string[]): Promise<Document> {
+  const { stdout, stderr, code } = await init('--json', ...options);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  return JSON.parse(stdout);
+}
+const migrations = async () =>
+  (await readdir(join(folder, 'supabase/migrations')).catch(() => [])).sort();
+const policiesFile = async (index = -1) => {
+  const files = (await migrations()).filter((file) => file.endsWith('_nightshift_policies.sql'));
+  return readFile(join(folder, 'supabase/migrations', files.at(index) ?? ''), 'utf8');
+};
+const isInstalled = async () => {
+  const [row] = await db.sql`select to_regnamespace('nightshift') is not null as yes`;
+  return row?.yes;
+};
+async function dryRun(job: string) {
+  const { url, secretKey } = await db.gateway();
+  const { stdout } = await nightshift(['run', job, '--dry-run', '--json'], {
+    SUPABASE_URL: url,
+    SUPABASE_SECRET_KEY: secretKey,
+  });
+  return JSON.parse(stdout).report;
+}
+const armed = async (sql: postgres.Sql = db.sql) => {
+  const [row] = await sql`
+    select (select count(*) from nightshift.retention_policies where enabled)::integer as retention,
+      (select count(*) from nightshift.refresh_policies where enabled)::integer as refresh,
+      (select count(*) from nightshift.partition_policies where enabled)::integer as partition,
+      (select count(*) from nightshift.soft_delete_tables)::integer as "softDelete"`;
+  return row;
+};
+const none = { retention: 0, refresh: 0, partition: 0, softDelete: 0 };
+
+/** What whoever reads the migration may do with it: build, declare what was a comment, and arm. */
+async function arm(sql: postgres.Sql, proposals: readonly Proposal[]) {
+  for (const { prepare, statement, commented, arm } of proposals) {
+    for (const step of prepare) await sql.unsafe(step.statement);
+    if (commented && statement) await sql.unsafe(statement);
+    if (arm) await sql.unsafe(arm);
+  }
+}
+
+/** In their order, in one database: to fill it takes longer than most of them. */
+describe('init on the examples', () => {
+  beforeAll(async () => {
+    await setUp();
+    for (const seed of exampleSeeds) await loadSeed(db.url, seed);
+    await db.sql`select nightshift_example.fill_coaching(200, 300, 5000)`;
+    await db.sql`select nightshift_example.fill_catalog(1000)`;
+    await db.sql`analyze`;
+    await uninstall(db.url, { confirmed: true });
+  });
+  afterAll(tearDown);
+
+  it('proposes what the examples declare themselves, and leaves nothing in a database without Nightshift', async () => {
+    const roles = () => db.sql`select rolname from pg_roles order by 1`;
+    const before = await roles();
+    const { proposals, leftOut, drift } = await look();
+    expect(proposals.map(({ id }) => id)).toEqual([
+      'retention public."Asset"',
+      'retention public."Product"',
+      'retention public.coach_clients',
+      'retention public.coach_plans',
+      'retention public.professional_package_subscriptions',
+      'retention public.professional_packages',
+      'retention public.user_targets',
+      'retention public.user_workouts',
+      'retention public.activity_logs',
+      ...['"Asset"', '"Product"', 'coach_clients', 'coach_plans'].map(
+        (name) => `soft-delete public.${name}`,
+      ),
+      ...[
+        'professional_package_subscriptions',
+        'professional_packages',
+        'user_targets',
+        'user_workouts',
+      ].map((name) => `soft-delete public.${name}`),
+      ...['coach_leaderboard', 'coach_performance_stats', 'package_performance_stats'].map(
+        (name) => `refresh public.mv_${name}`,
+      ),
+      ...['user_health_metrics_summary', 'user_target_achievement'].map(
+        (name) => `refresh public.mv_${name}`,
+      ),
+      'partitions public.audit_logs',
+      'partitions public.daily_metrics',
+    ]);
+    expect({ leftOut, drift }).toEqual({ leftOut: [], drift: [] });
+    const statementOf = (id: string) => proposals.find((proposal) => proposal.id === id)?.statement;
+    expect(statementOf('retention public."Product"')).toBe(
+      `select nightshift.add_retention_policy('public."Product"', '90 days', marker_column => 'deletedAt', flag_column => 'isDeleted', with_children => array['public."ProductAsset"("productId")', 'public."ProductAttribute"("productId")'], enabled => false);`,
+    );
+    expect(statementOf('retention public.coach_plans')).toContain(
+      `release => array['public.user_workouts(plan_id)']`,
+    );
+    expect(statementOf('retention public.professional_package_subscriptions')).not.toContain(
+      'payments',
+    );
+    expect(await isInstalled()).toBe(false);
+    expect(await roles()).toEqual(before);
+    expect(await migrations()).toEqual([]);
+  });
+
+  it('writes what the functions accept, in which nothing is armed, and whose figures a dry run has, too', async () => {
+    const { proposals, written } = await look('--yes');
+    expect(written).toEqual([
+      expect.stringMatching(/\d{14}_nightshift_0_1_0\.sql$/),
+      expect.stringMatching(/\d{14}_nightshift_policies\.sql$/),
+    ]);
+    await migrate(db.url);
+    await db.sql.unsafe(await policiesFile());
+    expect(await armed()).toEqual(none);
+    expect(await dryRun('retention-purge')).toMatchObject({ steps: [] });
+    expect(await dryRun('view-refresh')).toMatchObject({ steps: [] });
+    expect(await dryRun('partition-maintenance')).toMatchObject({ steps: [] });
+
+    await arm(db.sql, proposals);
+    expect(await armed()).toEqual({ retention: 9, refresh: 5, partition: 3, softDelete: 8 });
+    const { steps } = await dryRun('retention-purge');
+    const goes = (rows: [string, number | null][]) => Object.fromEntries(rows);
+    const exact = proposals.filter(
+      ({ kind, rowsTonightExact }) => kind === 'retention' && rowsTonightExact,
+    );
+    expect(exact.length).toBeGreaterThanOrEqual(6);
+    const purged = goes(
+      steps.map((step: { relation: string; rowsPurged: number }) => [
+        step.relation,
+        step.rowsPurged,
+      ]),
+    );
+    expect(purged).toMatchObject(
+      goes(exact.map(({ relation, rowsTonight }) => [relation, rowsTonight])),
+    );
+    for (const { relation, rowsTonight, rowsTonightExact } of proposals.filter(
+      ({ kind }) => kind === 'retention',
+    )) {
+      if (!rowsTonightExact) expect(purged[relation] ?? 0).toBeCloseTo(rowsTonight ?? 0, -2);
+    }
+    expect(
+      (await dryRun('view-refresh')).steps.map(({ status }: { status: string }) => status),
+    ).toEqual(Array(5).fill('due'));
+    expect((await dryRun('partition-maintenance')).steps).toMatchObject([{}, {}, {}]);
+  });
+});
+
+/** In their order as well: the second goes on with what the first has written. */
+describe('init on the examples', () => {
+  beforeAll(async () => {
+    await setUp();
+    for (const seed of exampleSeeds) await loadSeed(db.url, seed);
+  });
+  afterAll(tearDown);
+
+  it('proposes again what was lost with its file, and by a later file what is new', async () => {
+    await look('--yes');
+    expect(await migrations()).toHaveLength(2);
+    const [, file = ''] = await migrations();
+    await rm(join(folder, 'supabase/migrations', file));
+    expect((await init('--check')).code).toBe(1);
+    await look('--yes');
+    await db.sql.unsafe(
+      `create table public.login_log (id integer primary key, created_at timestamptz not null default now())`,
+    );
+    const check = await init('--check', '--json');
+    expect(check.code).toBe(1);
+    expect(JSON.parse(check.stdout)).toMatchObject({ written: [], drift: [] });
+    const [, before] = await migrations();
+    const { written } = await look('--yes');
+    expect(written).toHaveLength(1);
+    const text = await policiesFile();
+    expect(text.match(/^-- nightshift init: .*$/gm)).toEqual([
+      '-- nightshift init: retention public.login_log',
+    ]);
+    expect((await migrations()).at(-1)).not.toBe(before);
+  });
+
+  it('adds nothing when it is called again, before and after the migration was applied', async () => {
+    const files = await migrations();
+    const again = await look('--yes');
+    expect(again.written).toEqual([]);
+    expect(again.proposals.every(({ known }) => known)).toBe(true);
+    expect(await migrations()).toEqual(files);
+    const { stdout, code } = await init('--check');
+    expect(stdout).toMatch(/Nothing new: all 25 proposals are in the migrations of this folder\./);
+    expect(code).toBe(0);
+
+    await db.sql.unsafe((await policiesFile(0)) + (await policiesFile()));
+    const after = await look('--yes');
+    expect(after.written).toEqual([]);
+    expect(after.proposals.map(({ kind }) => kind)).toEqual(Array(8).fill('soft-delete'));
+    expect((await init('--check')).code).toBe(0);
+  });
+});
+
 describe('init', () => {
-  let db: TestDatabase;
-  let folder: string;
-  beforeEach(async () => {
-    db = await createDatabase();
-    folder = await mkdtemp(join(tmpdir(), 'nightshift-init-'));
+  it.each<[string, string[], RegExp]>([
+    ['no connection string', ['init'], /There is no connection string/],
+    ['none that can be read', ['init', '--database-url', 'postgre://x'], /not valid/],
+    [
+      'a host that is not there',
+      ['init', '--database-url', 'postgres://u:p@nowhere.invalid/db'],
+      /nowhere\.invalid/,
+    ],
+    ['an unknown home', ['init', '--on', 'azure'], /Allowed choices are aws, edge, cron/],
+    ['--check, which writes nothing, with --yes', ['init', '--check', '--yes'], /cannot be used/],
+  ])('exits with 2 for %s', async (_, args, message) => {
+    // With a project, so that no npm start in this checkout is meant.
+    const { stderr, code } = await nightshift([...args, '--to', tmpdir()], {
+      SUPABASE_URL: 'https://abcd.supabase.co',
+    });
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
   });
-  afterEach(async () => {
-    await db.drop();
-    await rm(folder, { recursive: true });
-  });
+});
 
-  const init = (...options: string[]) =>
-    nightshift(['init', '--database-url', db.url, '--to', folder, ...options]);
-  async function look(...options: string[]): Promise<Document> {
-    const { stdout, stderr, code } = await init('--json', ...options);
-    expect({ code, stderr }).toMatchObject({ code: 0 });
-    return JSON.parse(stdout);
-  }
-  const migrations = async () =>
-    (await readdir(join(folder, 'supabase/migrations')).catch(() => [])).sort();
-  const policiesFile = async (index = -1) => {
-    const files = (await migrations()).filter((file) => file.endsWith('_nightshift_policies.sql'));
-    return readFile(join(folder, 'supabase/migrations', files.at(index) ?? ''), 'utf8');
-  };
-  const isInstalled = async () => {
-    const [row] = await db.sql`select to_regnamespace('nightshift') is not null as yes`;
-    return row?.yes;
-  };
-  async function dryRun(job: string) {
-    const { url, secretKey } = await db.gateway();
-    const { stdout } = await nightshift(['run', job, '--dry-run', '--json'], {
-      SUPABASE_URL: url,
-      SUPABASE_SECRET_KEY: secretKey,
-    });
-    return JSON.parse(stdout).report;
-  }
-  const armed = async (sql: postgres.Sql = db.sql) => {
-    const [row] = await sql`
-      select (select count(*) from nightshift.retention_policies where enabled)::integer as retention,
-        (select count(*) from nightshift.refresh_policies where enabled)::integer as refresh,
-        (select count(*) from nightshift.partition_policies where enabled)::integer as partition,
-        (select count(*) from nightshift.soft_delete_tables)::integer as "softDelete"`;
-    return row;
-  };
-  const none = { retention: 0, refresh: 0, partition: 0, softDelete: 0 };
-
-  /** What whoever reads the migration may do with it: build, declare what was a comment, and arm. */
-  async function arm(sql: postgres.Sql, proposals: readonly Proposal[]) {
-    for (const { prepare, statement, commented, arm } of proposals) {
-      for (const step of prepare) await sql.unsafe(step.statement);
-      if (commented && statement) await sql.unsafe(statement);
-      if (arm) await sql.unsafe(arm);
-    }
-  }
-
-  describe('on the examples', () => {
-    beforeEach(async () => {
-      for (const seed of exampleSeeds) await loadSeed(db.url, seed);
-    });
-    async function fill() {
-      await db.sql`select nightshift_example.fill_coaching(200, 300, 5000)`;
-      await db.sql`select nightshift_example.fill_catalog(1000)`;
-      await db.sql`analyze`;
-    }
-
-    it('proposes what the examples declare themselves, and leaves nothing in a database without Nightshift', async () => {
-      await fill();
-      await uninstall(db.url, { confirmed: true });
-      const roles = () => db.sql`select rolname from pg_roles order by 1`;
-      const before = await roles();
-      const { proposals, leftOut, drift } = await look();
-      expect(proposals.map(({ id }) => id)).toEqual([
-        'retention public."Asset"',
-        'retention public."Product"',
-        'retention public.coach_clients',
-        'retention public.coach_plans',
-        'retention public.professional_package_subscriptions',
-        'retention public.professional_packages',
-        'retention public.user_targets',
-        'retention public.user_workouts',
-        'retention public.activity_logs',
-        ...['"Asset"', '"Product"', 'coach_clients', 'coach_plans'].map(
-          (name) => `soft-delete public.${name}`,
-        ),
-        ...[
-          'professional_package_subscriptions',
-          'professional_packages',
-          'user_targets',
-          'user_workouts',
-        ].map((name) => `soft-delete public.${name}`),
-        ...['coach_leaderboard', 'coach_performance_stats', 'package_performance_stats'].map(
-          (name) => `refresh public.mv_${name}`,
-        ),
-        ...['user_health_metrics_summary', 'user_target_achievement'].map(
-          (name) => `refresh public.mv_${name}`,
-        ),
-        'partitions public.audit_logs',
-        'partitions public.daily_metrics',
-      ]);
-      expect({ leftOut, drift }).toEqual({ leftOut: [], drift: [] });
-      const statementOf = (id: string) =>
-        proposals.find((proposal) => proposal.id === id)?.statement;
-      expect(statementOf('retention public."Product"')).toBe(
-        `select nightshift.add_retention_policy('public."Product"', '90 days', marker_column => 'deletedAt', flag_column => 'isDeleted', with_children => array['public."ProductAsset"("productId")', 'public."ProductAttribute"("productId")'], enabled => false);`,
-      );
-      expect(statementOf('retention public.coach_plans')).toContain(
-        `release => array['public.user_workouts(plan_id)']`,
-      );
-      expect(statementOf('retention public.professional_package_subscriptions')).not.toContain(
-        'payments',
-      );
-      expect(await isInstalled()).toBe(false);
-      expect(await roles()).toEqual(before);
-      expect(await migrations()).toEqual([]);
-    });
-
-    it('writes what the functions accept, in which nothing is armed, and whose figures a dry run has, too', async () => {
-      await fill();
-      await uninstall(db.url, { confirmed: true });
-      const { proposals, written } = await look('--yes');
-      expect(written).toEqual([
-        expect.stringMatching(/\d{14}_nightshift_0_1_0\.sql$/),
-        expect.stringMatching(/\d{14}_nightshift_policies\.sql$/),
-      ]);
-      await migrate(db.url);
-      await db.sql.unsafe(await policiesFile());
-      expect(await armed()).toEqual(none);
-      expect(await dryRun('retention-purge')).toMatchObject({ steps: [] });
-      expect(await dryRun('view-refresh')).toMatchObject({ steps: [] });
-      expect(await dryRun('partition-maintenance')).toMatchObject({ steps: [] });
-
-      await arm(db.sql, proposals);
-      expect(await armed()).toEqual({ retention: 9, refresh: 5, partition: 3, softDelete: 8 });
-      const { steps } = await dryRun('retention-purge');
-      const goes = (rows: [string, number | null][]) => Object.fromEntries(rows);
-      const exact = proposals.filter(
-        ({ kind, rowsTonightExact }) => kind === 'retention' && rowsTonightExact,
-      );
-      expect(exact.length).toBeGreaterThanOrEqual(6);
-      const purged = goes(
-        steps.map((step: { relation: string; rowsPurged: number }) => [
-          step.relation,
-          step.rowsPurged,
-        ]),
-      );
-      expect(purged).toMatchObject(
-        goes(exact.map(({ relation, rowsTonight }) => [relation, rowsTonight])),
-      );
-      for (const { relation, rowsTonight, rowsTonightExact } of proposals.filter(
-        ({ kind }) => kind === 'retention',
-      )) {
-        if (!rowsTonightExact) expect(purged[relation] ?? 0).toBeCloseTo(rowsTonight ?? 0, -2);
-      }
-      expect(
-        (await dryRun('view-refresh')).steps.map(({ status }: { status: string }) => status),
-      ).toEqual(Array(5).fill('due'));
-      expect((await dryRun('partition-maintenance')).steps).toMatchObject([{}, {}, {}]);
-    });
-
-    it('adds nothing when it is called again, before and after the migration was applied', async () => {
-      await look('--yes');
-      const files = await migrations();
-      expect(files).toHaveLength(2);
-      const again = await look('--yes');
-      expect(again.written).toEqual([]);
-      expect(again.proposals.every(({ known }) => known)).toBe(true);
-      expect(await migrations()).toEqual(files);
-      const { stdout, code } = await init('--check');
-      expect(stdout).toMatch(
-        /Nothing new: all 24 proposals are in the migrations of this folder\./,
-      );
-      expect(code).toBe(0);
-
-      await db.sql.unsafe(await policiesFile());
-      const after = await look('--yes');
-      expect(after.written).toEqual([]);
-      expect(after.proposals.map(({ kind }) => kind)).toEqual(Array(8).fill('soft-delete'));
-      expect((await init('--check')).code).toBe(0);
-    });
-
-    it('proposes again what was lost with its file, and by a later file what is new', async () => {
-      await look('--yes');
-      const [, file = ''] = await migrations();
-      await rm(join(folder, 'supabase/migrations', file));
-      expect((await init('--check')).code).toBe(1);
-      await look('--yes');
-      await db.sql.unsafe(
-        `create table public.login_log (id integer primary key, created_at timestamptz not null default now())`,
-      );
-      const check = await init('--check', '--json');
-      expect(check.code).toBe(1);
-      expect(JSON.parse(check.stdout)).toMatchObject({ written: [], drift: [] });
-      const [, before] = await migrations();
-      const { written } = await look('--yes');
-      expect(written).toHaveLength(1);
-      const text = await policiesFile();
-      expect(text.match(/^-- nightshift init: .*$/gm)).toEqual([
-        '-- nightshift init: retention public.login_log',
-      ]);
-      expect((await migrations()).at(-1)).not.toBe(before);
-    });
-  });
+describe('init', () => {
+  beforeEach(setUp);
+  afterEach(tearDown);
 
   it('says that there is nothing to do in an empty database, and writes nothing', async () => {
     await uninstall(db.url, { confirmed: true });
@@ -735,25 +762,6 @@ describe('init', () => {
         '20990101000002_nightshift_policies.sql',
       ]);
     });
-  });
-
-  it.each<[string, string[], RegExp]>([
-    ['no connection string', ['init'], /There is no connection string/],
-    ['none that can be read', ['init', '--database-url', 'postgre://x'], /not valid/],
-    [
-      'a host that is not there',
-      ['init', '--database-url', 'postgres://u:p@nowhere.invalid/db'],
-      /nowhere\.invalid/,
-    ],
-    ['an unknown home', ['init', '--on', 'azure'], /Allowed choices are aws, edge, cron/],
-    ['--check, which writes nothing, with --yes', ['init', '--check', '--yes'], /cannot be used/],
-  ])('exits with 2 for %s', async (_, args, message) => {
-    // With a project, so that no npm start in this checkout is meant.
-    const { stderr, code } = await nightshift([...args, '--to', folder], {
-      SUPABASE_URL: 'https://abcd.supabase.co',
-    });
-    expect(stderr).toMatch(message);
-    expect(code).toBe(2);
   });
 
   it('refuses its own folder, and a Nightshift of another release', async () => {

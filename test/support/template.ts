@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { jobNames } from '../../functions/registry.ts';
 import { packaged } from './shared.ts';
 
 /** A metric by what tells it from all others. */
@@ -69,7 +70,14 @@ export const withoutExtras = [
   'schedules=off',
   'reserved-concurrency=off',
 ];
-export const tuned = [
+/** Every other job, and the others: so each is left out once, beside one that is there. */
+export const halves = [0, 1].map((half) => jobNames.filter((_, n) => n % 2 === half));
+export const withoutJobs = (half: string[]) => [
+  ...half.map((job) => `${job}=off`),
+  ...withAllSwitches,
+  ...tuned,
+];
+const tuned = [
   'schedule-retention-purge=cron(0 4 ? * 1 *)',
   'schedule-view-refresh=cron(30 4 * * ? *)',
   'schedule-table-vacuum=cron(45 4 * * ? *)',

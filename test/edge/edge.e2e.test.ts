@@ -8,7 +8,7 @@ import { idsOf, range } from '../support/rows.ts';
 import { until } from '../support/waiting.ts';
 
 const suite = setUpEdge();
-const { boot, fill, jobNames } = suite;
+const { boot, booted, fill, jobNames } = suite;
 
 /** Below this a function is pasted and deployed in a moment. The health check has the status as well. */
 const maxBytesOf = (job: string) => (job === 'health-check' ? 260 : 200) * 1024;
@@ -46,7 +46,7 @@ describe('a run of an Edge Function', () => {
   it('does what its input says, and is in the ledger and in the log', async () => {
     await fill('app.orders');
     await fill('app.logs');
-    const { call, log } = await boot();
+    const { call, log } = await booted();
     const { status, body } = await call({ body: { only: ['app.logs'] } });
     expect(body).toMatchObject({
       report: { rowsPurged: 10, steps: [{ relation: 'app.logs', status: 'succeeded' }] },
@@ -69,7 +69,7 @@ describe('a run of an Edge Function', () => {
 
   it('is not done twice for a key that was seen', async () => {
     await fill('app.orders');
-    const { call } = await boot();
+    const { call } = await booted();
     const headers = { 'idempotency-key': 'once' };
     const first = await call({ headers });
     const again = await (await boot()).call({ headers });
@@ -120,7 +120,7 @@ describe('a call that is refused', () => {
   it('is a problem with its status, and begins no run', async () => {
     await fill('app.orders');
     const before = (await runs()).length;
-    const { call } = await boot();
+    const { call } = await booted();
     for (const [status, options] of [
       [401, { token: 'wrong' }],
       [401, { token: '' }],
@@ -146,7 +146,7 @@ describe('a call that is refused', () => {
 
   it('because of a pause or a brake is a 428', async () => {
     await fill('app.orders');
-    const { call } = await boot();
+    const { call } = await booted();
     await suite.sql`select nightshift.pause('moving house')`;
     expect(await call()).toMatchObject({ status: 428, body: { code: 'NS428' } });
   });
@@ -158,7 +158,7 @@ describe('a call that is refused', () => {
       begin raise exception 'no' using errcode = '55000'; end $$;
       create trigger refuse before delete on app.orders for each row execute function app.refuse();
     `);
-    expect(await (await boot()).call()).toMatchObject({ status: 502, body: { code: 'NS502' } });
+    expect(await (await booted()).call()).toMatchObject({ status: 502, body: { code: 'NS502' } });
   });
 
   it('without a token that is configured is a 401 for everybody', async () => {
@@ -200,7 +200,7 @@ describe('what else is asked of them', () => {
 
   it('GET /jobs/<job>/runs and GET /runs/<id> tell of runs', async () => {
     await fill('app.orders');
-    const { body } = await (await boot()).call({ body: { dryRun: true } });
+    const { body } = await (await booted()).call({ body: { dryRun: true } });
     const { call } = await boot('health-check');
     expect(await call({ method: 'GET', path: `/runs/${body.runId}` })).toMatchObject({
       status: 200,

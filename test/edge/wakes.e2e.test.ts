@@ -7,7 +7,7 @@ import { idsOf, range } from '../support/rows.ts';
 import { until } from '../support/waiting.ts';
 
 const suite = setUpEdge();
-const { boot, fill } = suite;
+const { boot, booted, fill } = suite;
 
 /** It is told what the isolate still works on, and says so in the log when that is done. */
 const edgeRuntime = `globalThis.EdgeRuntime = {
@@ -207,7 +207,11 @@ describe('a function that a schedule wakes', () => {
     ['a nonce that somebody made up', '{"nonce": "01900000-0000-7000-8000-000000000000"}', 421],
   ])('refuses %s, which no schedule has sent', async (_, body, status) => {
     await due();
-    const { call } = await bootFunction();
+    const { call } = await booted(
+      'retention-purge',
+      { NIGHTSHIFT_HTTP_TOKEN: undefined },
+      edgeRuntime,
+    );
     const options = { path: '/jobs/retention-purge/wakes', token: '', body };
     expect(await call(options)).toMatchObject({ status, body: { hint: expect.any(String) } });
     expect(await runs()).toEqual([]);

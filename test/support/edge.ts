@@ -36,6 +36,7 @@ export function setUpEdge() {
   let gateway: Gateway;
   let folder: string;
   const isolates = new Set<Isolate>();
+  const lasting = new Map<string, ReturnType<typeof boot>>();
 
   beforeAll(async () => {
     [db, folder] = await Promise.all([
@@ -45,12 +46,24 @@ export function setUpEdge() {
     await writeFunctions(folder);
     gateway = await db.gateway();
   });
-  afterAll(() => Promise.all([db.drop(), rm(folder, { recursive: true })]));
+  afterAll(async () => {
+    for (const isolate of lasting.values()) await (await isolate).kill();
+    await Promise.all([db.drop(), rm(folder, { recursive: true })]);
+  });
   beforeEach(() => startAfresh(db.sql));
   afterEach(async () => {
     await Promise.all([...isolates].map((isolate) => isolate.kill()));
     isolates.clear();
   });
+
+  /** As `boot`, but the same one for all tests that ask for it so, as an isolate serves many calls. */
+  async function booted(...how: Parameters<typeof boot>) {
+    const key = JSON.stringify(how);
+    const booting = lasting.get(key) ?? boot(...how);
+    lasting.set(key, booting);
+    isolates.delete(await booting);
+    return booting;
+  }
 
   /** `platform` is what runs before the function: what Edge Runtime has and plain Deno has not. */
   async function boot(
@@ -71,12 +84,13 @@ export function setUpEdge() {
       NIGHTSHIFT_HTTP_TOKEN: token,
       ...overrides,
     });
-    isolates.add(isolate);
-    return {
+    const running = {
       ...isolate,
       call: ({ path = `/jobs/${job}/runs`, ...options }: Call = {}) =>
         callOf(`${isolate.url}/nightshift-${job}${path}`, options),
     };
+    isolates.add(running);
+    return running;
   }
 
   /** A table with a policy of 30 days and ten rows that are due. Each that goes takes `msEach`. */
@@ -108,6 +122,7 @@ export function setUpEdge() {
     },
     jobNames,
     boot,
+    booted,
     fill,
   };
 }

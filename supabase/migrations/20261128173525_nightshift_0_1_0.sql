@@ -11248,7 +11248,7 @@ begin
           errcode = 'NS422',
           message = format('No row of %s could be deleted: %s refused each of %s that were tried', part[1].relation::regclass, refusal, refusals),
           detail = 'The batch was rolled back, with whatever the trigger did.',
-          hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already. To see what it says, delete one of the due rows by hand.';
+          hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already; current_setting(''nightshift.run_id'', true) tells it that a purge deletes. To see what it says, delete one of the due rows by hand, its children first.';
       end if;
     else
       middle := (lower(slice) + upper(slice)) / 2;
@@ -28818,7 +28818,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'd7291e55d24ca34a0166fe8ca4cbf162e5944b622e2722e29506622cf8e2e549', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'fb043835a5160d3c344a2dae8104db0c9ea6c7bad7e33b25573cc9a2cf10cebc', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -237,6 +237,9 @@ describe('a run', () => {
   it('follows nine others within a second and refreshes nothing that they did', async () => {
     for (let n = 0; n < 10; n++) {
       await write(db.sql, `insert into app.items values (${n + 10})`);
+      // However slow the machine is, the others were just before.
+      if (n > 0)
+        await db.sql`update nightshift.refresh_policies set last_refreshed_at = clock_timestamp()`;
       expect((await runRefresh(db)).run.status).toBe('succeeded');
     }
     expect(await refreshes()).toHaveLength(2);

@@ -85,7 +85,7 @@ begin
           errcode = 'NS422',
           message = format('No row of %s could be deleted: %s refused each of %s that were tried', part[1].relation::regclass, refusal, refusals),
           detail = 'The batch was rolled back, with whatever the trigger did.',
-          hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already. To see what it says, delete one of the due rows by hand.';
+          hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already; current_setting(''nightshift.run_id'', true) tells it that a purge deletes. To see what it says, delete one of the due rows by hand, its children first.';
       end if;
     else
       middle := (lower(slice) + upper(slice)) / 2;

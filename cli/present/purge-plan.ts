@@ -1,3 +1,4 @@
+import { braked } from '../../functions/retention-purge/rules.ts';
 import type { PlannedKey, PlannedPolicy } from '../../functions/retention-purge/schema.ts';
 import { styleText } from '../printable.ts';
 import { Tree } from '../tree.ts';
@@ -103,10 +104,14 @@ function fateOfKey({ role, rows, rowsExact, ownPolicy }: PlannedKey, atMost: boo
 
 /** `warned`: all warnings; `said`: the statements above, of which one may mend several things. */
 function explain(policy: PlannedPolicy, warned: string, said: Set<string>): void {
-  const { relation, problem, keys, outOfTime } = policy;
+  const { relation, problem, refusal, keys, outOfTime } = policy;
   if (problem && !isUnseen(policy)) {
     console.log(wrapped(styleText('red', `${relation}: ${problem.message}`)));
     if (problem.hint) console.log(wrapped(`Fix: ${onCommandLine(problem.hint)}`, '  '));
+  }
+  if (refusal) {
+    console.log(wrapped(styleText('yellow', `As it looks, a run leaves it alone. ${refusal}`)));
+    console.log(wrapped(onCommandLine(braked(relation, refusal).hint ?? ''), '  '));
   }
   for (const { createIndex } of keys) {
     if (!createIndex || said.has(createIndex) || warned.includes(createIndex)) continue;

@@ -125,6 +125,8 @@ export const plannedPolicies = z.array(
     goesExact: z.boolean().default(false),
     /** Whether it can be fewer, because a key that may hold rows could not be looked at quickly, or in all ways that lead to it. */
     goesAtMost: z.boolean().default(false),
+    /** Why a run would leave the table alone: more would go than its brake allows. */
+    refusal: z.string().nullable().default(null),
     /** Whether there was no time to follow all keys. */
     outOfTime: z.boolean().default(false),
     keys: z.array(plannedKey).default([]),

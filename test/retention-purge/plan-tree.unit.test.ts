@@ -131,6 +131,13 @@ it('says what is wrong with a policy, and how to mend it', () => {
   expect(lines).toContain('public.orders: public.orders has no column gone_at\n  Fix: Name it.');
 });
 
+it('says of a table that the brake would keep a run from, and what to do if it is meant', () => {
+  const refusal = 'public.orders: at least 9 of 10 rows would go';
+  const lines = linesOf([{ ...orders, goes: 9, refusal }]);
+  expect(lines).toContain(`As it looks, a run leaves it alone. ${refusal}`);
+  expect(lines).toContain('npm run nightshift -- run retention-purge --force public.orders');
+});
+
 it('says once that time ran out, and of what was not looked at nothing worse', () => {
   const problem = {
     code: 'NS424',

@@ -23,6 +23,7 @@ interface Planned {
   goesAtMost?: boolean;
   outOfTime?: boolean;
   problem?: unknown;
+  refusal?: string | null;
   keys?: {
     key: string;
     table: string;
@@ -234,6 +235,22 @@ describe('a policy that is declared or changed', () => {
       select nightshift.add_retention_policy('app.items', '30 days', enabled => false)`);
     const [items] = await declare("add_retention_policy('app.orders', '30 days')");
     expect(items?.fix).toMatch(/^select .*'app.items', enabled => true\);/);
+  });
+
+  it('says of a table that the brake would keep a run from it, as the run then does', async () => {
+    await db.sql.unsafe(`
+      create table app.logs (deleted_at timestamptz); create index on app.logs (deleted_at);
+      insert into app.logs select case when n > 400 then ${due} end from generate_series(1, 1000) n;
+      select nightshift.add_retention_policy('app.logs', '30 days')`);
+    const [braked] = await preview();
+    expect(braked).toMatchObject({
+      goes: 600,
+      refusal: expect.stringMatching(/^app\.logs: at least 600 of 1000 rows would go \(60%\)/),
+    });
+    expect(stepOf(await runPurge(db), 'app.logs').error?.message).toBe(braked?.refusal);
+    await db.sql`select nightshift.alter_retention_policy('app.logs', first_purge => 'all')`;
+    expect(await preview()).toMatchObject([{ goes: 600, refusal: null }]);
+    expect(stepOf(await runPurge(db), 'app.logs').rowsPurged).toBe(600);
   });
 
   it('estimates the rows of large tables, and reads none of them as a whole', async () => {

@@ -11,6 +11,8 @@ declare
   stop_at constant timestamptz := clock_timestamp() + make_interval(secs => budget_ms / 1000.0 + 2);
   policy nightshift.retention_policies;
   policies oid[];
+  -- None is under way: what the brake asks of one.
+  run nightshift.runs;
   entry jsonb;
   entries jsonb := '[]';
   hint text;
@@ -35,6 +37,10 @@ begin
           || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / 4 / cardinality(policies)));
         entry := entry || nightshift.measure_references(
           policy, (entry ->> 'dueRows')::bigint, as_of, budget_ms * 3 / 4 / cardinality(policies));
+        run.input := '{}';
+        run.progress := jsonb_build_object('backlogs', jsonb_build_object(policy.relation::text, entry));
+        entry := entry || jsonb_build_object('refusal', case when not (entry ->> 'goesAtMost')::boolean
+          then nightshift.brake(run, policy.relation, jsonb_build_object(policy.relation::text, entry -> 'goes')) end);
       end if;
       -- Undone, a look keeps no lock: on the partitions of all tables at once there may be more than there is room for.
       raise exception using errcode = 'NS200';
@@ -56,4 +62,4 @@ end;
 $$;
 
 comment on function nightshift.preview_retention_purge is
-  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them. A policy that no longer fits its table, or for which there was no time, carries problem instead (code, message, hint), one that is switched off neither. budget_ms: time for counting in all, default 4000.';
+  'What a purge would do, without a run: each policy as list_retention_policies has it, in the order of their turns, with goes (how many due rows nobody holds) and keys (who refers to them, and what becomes of those rows), as measure_references estimates them, and refusal: what the brake would say of that many rows of the table, null for nothing, or where it may be fewer. A policy that no longer fits its table, or for which there was no time, carries problem instead (code, message, hint), one that is switched off neither. budget_ms: time for counting in all, default 4000.';

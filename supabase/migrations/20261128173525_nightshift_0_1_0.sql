@@ -15176,7 +15176,6 @@ begin
           || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / 4 / cardinality(policies)));
         entry := entry || nightshift.measure_references(
           policy, (entry ->> 'dueRows')::bigint, as_of, budget_ms * 3 / 4 / cardinality(policies));
-        run.input := '{}';
         run.progress := jsonb_build_object('backlogs', jsonb_build_object(policy.relation::text, entry));
         entry := entry || jsonb_build_object('refusal', case when not (entry ->> 'goesAtMost')::boolean
           then nightshift.brake(run, policy.relation, jsonb_build_object(policy.relation::text, entry -> 'goes')) end);
@@ -15953,21 +15952,21 @@ begin
   by_scan as (
     select string_agg(format(
       'select x.* from (
-         select %s::oid, x.tableoid, x.ctid, %L
+         select %1$s::oid, x.tableoid, x.ctid, %2$L
          from (
            select t.*
            from r
-           cross join lateral (select t.* from %s t where t.tableoid = r.relation and t.ctid = r.tid offset 0) t
-           where r.policy = %s and r.relation = any(%L::oid[])
+           cross join lateral (select t.* from %3$s t where t.tableoid = r.relation and t.ctid = r.tid offset 0) t
+           where r.policy = %4$s and r.relation = any(%5$L::oid[])
            offset 0
          ) t
-         join %s x on %s %s
+         join %6$s x on %7$s %8$s
          -- Else a hash join may look for a row of x first, and read all of it where none is due.
-         where exists (select from r where r.policy = %s and r.relation = any(%L::oid[]))
+         where exists (select from r where r.policy = %4$s and r.relation = any(%5$L::oid[]))
          offset 0
        ) x(policy, tableoid, ctid, kind)
-       where true %s',
-      w.to_policy, w.kind, j.referenced_scan, w.policy, j.referenced_leaves, j.referencing_scan, j.condition, d.condition, w.policy, j.referenced_leaves, unknown
+       where true %9$s',
+      w.to_policy, w.kind, j.referenced_scan, w.policy, j.referenced_leaves, j.referencing_scan, j.condition, d.condition, unknown
     ), ' union all ' order by w.key, w.policy, w.to_policy, w.kind) as steps
     from ways w
     join joins j on j.key = w.key
@@ -28824,7 +28823,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '233fe98b5bc9129215c4d15457f40c65bb56b9e90ce6cd6ac8c56a36956caecf', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5d2df7a5a8cc1999bd4ac96281a8bb24df644c993963915b073a091191737f22', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

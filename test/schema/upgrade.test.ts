@@ -109,15 +109,15 @@ describe('an upgrade', () => {
     },
   );
 
-  // The Supabase CLI up to 2.117 broke off within the third file, and an interrupted migrate after any: as above.
-  it.each([1])('mends what broke off after %i files', async (files) => {
+  // The Supabase CLI up to 2.117 broke off within the third file, and an interrupted migrate after any.
+  it.each([1, 40])('mends what broke off after %i files', async (files) => {
     await applyOldMigrations(db.sql, files);
     expect(await migrate(db.url)).toMatchObject({ before: 'unrecorded', linesTakenOver: files });
     expect(await describeInstalled(db.sql, { bodies: true })).toEqual(fresh);
     expect(await db.sql`select from supabase_migrations.schema_migrations`).toHaveLength(0);
   });
 
-  it.each([0, 81])('is removed as well after %i files', async (files) => {
+  it.each([0, 2, 81])('is removed as well after %i files', async (files) => {
     await applyOldMigrations(db.sql, files);
     if (files === 0) await db.sql`create schema nightshift`;
     const functions = () =>

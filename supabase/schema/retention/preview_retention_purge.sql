@@ -37,7 +37,6 @@ begin
           || nightshift.measure_backlog(policy, as_of, least(300, budget_ms / 4 / cardinality(policies)));
         entry := entry || nightshift.measure_references(
           policy, (entry ->> 'dueRows')::bigint, as_of, budget_ms * 3 / 4 / cardinality(policies));
-        run.input := '{}';
         run.progress := jsonb_build_object('backlogs', jsonb_build_object(policy.relation::text, entry));
         entry := entry || jsonb_build_object('refusal', case when not (entry ->> 'goesAtMost')::boolean
           then nightshift.brake(run, policy.relation, jsonb_build_object(policy.relation::text, entry -> 'goes')) end);

@@ -87,21 +87,21 @@ begin
   by_scan as (
     select string_agg(format(
       'select x.* from (
-         select %s::oid, x.tableoid, x.ctid, %L
+         select %1$s::oid, x.tableoid, x.ctid, %2$L
          from (
            select t.*
            from r
-           cross join lateral (select t.* from %s t where t.tableoid = r.relation and t.ctid = r.tid offset 0) t
-           where r.policy = %s and r.relation = any(%L::oid[])
+           cross join lateral (select t.* from %3$s t where t.tableoid = r.relation and t.ctid = r.tid offset 0) t
+           where r.policy = %4$s and r.relation = any(%5$L::oid[])
            offset 0
          ) t
-         join %s x on %s %s
+         join %6$s x on %7$s %8$s
          -- Else a hash join may look for a row of x first, and read all of it where none is due.
-         where exists (select from r where r.policy = %s and r.relation = any(%L::oid[]))
+         where exists (select from r where r.policy = %4$s and r.relation = any(%5$L::oid[]))
          offset 0
        ) x(policy, tableoid, ctid, kind)
-       where true %s',
-      w.to_policy, w.kind, j.referenced_scan, w.policy, j.referenced_leaves, j.referencing_scan, j.condition, d.condition, w.policy, j.referenced_leaves, unknown
+       where true %9$s',
+      w.to_policy, w.kind, j.referenced_scan, w.policy, j.referenced_leaves, j.referencing_scan, j.condition, d.condition, unknown
     ), ' union all ' order by w.key, w.policy, w.to_policy, w.kind) as steps
     from ways w
     join joins j on j.key = w.key

@@ -1592,14 +1592,6 @@ export type Database = {
         }
         Returns: string
       }
-      child_steps: {
-        Args: {
-          carried?: string
-          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
-          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
-        }
-        Returns: string
-      }
       children_of_slice: {
         Args: {
           keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
@@ -2318,6 +2310,20 @@ export type Database = {
           wanted: Database["nightshift"]["CompositeTypes"]["row_set"][]
         }
         Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
+      find_references: {
+        Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          referenced: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          referencing: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: {
+          policy: unknown
+          referencing_relation: unknown
+          referencing_tid: unknown
+          relation: unknown
+          tid: unknown
+        }[]
       }
       find_refresh: {
         Args: { run_id: string; view: unknown }

@@ -10670,39 +10670,6 @@ $$;
 comment on function nightshift.child_condition is
   'The SQL condition, for rows x of a table of children, that they lead to a due row; null when children refer to each other in a circle.';
 
--- supabase/schema/retention/child_steps.sql
-
-create or replace function nightshift.child_steps(keys nightshift.purge_key[], rows nightshift.row_set[], carried text default '')
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_generic_plan
-as $$
-declare
-  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
-  taken constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role = 'child' and k.related && relations);
-begin
-  if cardinality(taken) = 0 then
-    return null;
-  end if;
-  return (
-    select string_agg(s.step, ' union all ' order by s.step)
-    from (
-      select nightshift.reference_step(j.referenced_scan, 't', j.referenced_leaves, format('r.policy = %s', k.policy), string_agg(
-        format('select %s::oid, x.tableoid, x.ctid%s from %s x where %s', k.policy, carried, j.referencing_scan, j.condition), ' union all '
-      )) as step
-      from unnest(taken) k
-      join nightshift.key_joins(array(select distinct t.key from unnest(taken) t)) j on j.key = k.key
-      group by k.policy, j.referenced_scan, j.referenced_leaves
-    ) s
-  );
-end;
-$$;
-
-comment on function nightshift.child_steps is
-  'The query that leads from a row r of rows (policy, relation, tid) to its children (the same, and what is carried along); null when there are none. Errors: NS404, NS422 (see key_joins).';
-
 -- supabase/schema/retention/children_of_slice.sql
 
 create or replace function nightshift.children_of_slice(
@@ -11790,10 +11757,9 @@ create or replace function nightshift.fates_of(
 returns nightshift.held_row[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set row_security = off
-set enable_seqscan = off
 set enable_mergejoin = off
-set enable_hashjoin = off
+set enable_nestloop = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   known constant nightshift.held_row[] := array(
@@ -11804,36 +11770,43 @@ declare
     )) is true
   );
   left_behind constant nightshift.row_set[] := nightshift.subtract_held(staying, known);
-  steps constant text := nightshift.child_steps(keys, staying, ', r.fate');
-  inherited nightshift.held_row[];
 begin
-  if cardinality(left_behind) = 0 or steps is null then
+  if cardinality(left_behind) = 0 then
     return known;
   end if;
-  execute format(
-    'with recursive inside as materialized (
-       select s.policy, s.relation, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
-     ),
-     stays(policy, relation, tid, fate) as (
-       select h.policy, h.relation, h.tid, h.fate from unnest($2) h
-       union
-       select f.policy, f.relation, f.tid, f.fate
-       from stays r cross join lateral (%s) f(policy, relation, tid, fate)
-       where ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
-     )
-     select array_agg(row(c.policy, c.relation, c.tid, c.fate, null)::nightshift.held_row)
-     from (
-       select s.* from stays s where ((s.policy, s.relation, s.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
-       union all
-       -- What it would go with may be locked by someone, and then it just stays.
-       select i.*, ''held'' from inside i where (i.policy, i.relation, i.tid) not in (select s.policy, s.relation, s.tid from stays s)
-     ) c',
-    steps
-  ) into inherited using left_behind, array(
-    select h from unnest(held) h
-    where exists (select from unnest(keys) k where k.role = 'child' and k.policy = h.policy and h.relation = any(k.related))
+  return known || array(
+    with recursive inside as materialized (
+      select s.policy, s.relation, t.tid from unnest(left_behind) s cross join lateral unnest(s.tids) t(tid)
+    ),
+    parents as materialized (
+      select distinct h.policy, h.relation, h.tid, h.fate from unnest(held) h
+    ),
+    links as materialized (
+      select f.*
+      from nightshift.find_references(
+        left_behind || array(
+          select row(p.policy, p.relation, null, array_agg(p.tid))::nightshift.row_set from parents p group by p.policy, p.relation
+        ),
+        left_behind,
+        array(select k from unnest(keys) k where k.role = 'child')
+      ) f
+      where (f.policy, f.referencing_relation, f.referencing_tid) in (select i.policy, i.relation, i.tid from inside i)
+    ),
+    stays(policy, relation, tid, fate) as (
+      select p.policy, p.relation, p.tid, p.fate from parents p
+      union
+      select l.policy, l.referencing_relation, l.referencing_tid, r.fate
+      from stays r
+      join links l on l.policy = r.policy and l.relation = r.relation and l.tid = r.tid
+    )
+    select row(c.policy, c.relation, c.tid, c.fate, null)::nightshift.held_row
+    from (
+      select s.* from stays s where (s.policy, s.relation, s.tid) in (select i.policy, i.relation, i.tid from inside i)
+      union all
+      -- What it would go with may be locked by someone, and then it just stays.
+      select i.*, 'held' from inside i where (i.policy, i.relation, i.tid) not in (select s.policy, s.relation, s.tid from stays s)
+    ) c
   );
-  return known || inherited;
 end;
 $$;
 
@@ -11846,41 +11819,44 @@ create or replace function nightshift.find_covered_rows(rows nightshift.row_set[
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set row_security = off
-set enable_seqscan = off
 set enable_mergejoin = off
-set enable_hashjoin = off
+set enable_nestloop = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
-  steps constant text := nightshift.child_steps(keys, rows);
-  covered nightshift.row_set[];
+  due_rows constant nightshift.row_set[] := array(select r from unnest(rows) r where r.due);
+  others constant nightshift.row_set[] := array(select r from unnest(rows) r where r.due is not true);
 begin
-  if steps is null then
-    return array(select r from unnest(rows) r where r.due);
+  if cardinality(others) = 0 then
+    return due_rows;
   end if;
-  execute format(
-    'with recursive inside as materialized (
-       select s.policy, s.relation, t.tid, s.due from unnest($1) s cross join lateral unnest(s.tids) t(tid)
-     ),
-     covered(policy, relation, tid) as (
-       select i.policy, i.relation, i.tid from inside i where i.due
-       union
-       select f.policy, f.relation, f.tid
-       from covered r cross join lateral (%s) f(policy, relation, tid)
-       where ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i where i.due is not true)) is true
-     )
-     select array_agg(row(g.policy, g.relation, g.due, g.tids)::nightshift.row_set)
-     from (
-       select c.policy, c.relation, k.due, array_agg(c.tid) as tids
-       from covered c
-       cross join lateral (
-         select (c.policy, c.relation, c.tid) in (select i.policy, i.relation, i.tid from inside i where i.due)
-       ) k(due)
-       group by c.policy, c.relation, k.due
-     ) g',
-    steps
-  ) into covered using rows;
-  return coalesce(covered, '{}');
+  return (
+    with recursive due as materialized (
+      select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
+    ),
+    links as materialized (
+      select f.*
+      from nightshift.find_references(rows, others, array(select k from unnest(keys) k where k.role = 'child')) f
+      where (f.policy, f.referencing_relation, f.referencing_tid) in (
+        select o.policy, o.relation, t.tid from unnest(others) o cross join lateral unnest(o.tids) t(tid)
+      )
+    ),
+    covered(policy, relation, tid) as (
+      select d.policy, d.relation, d.tid from due d
+      union
+      select l.policy, l.referencing_relation, l.referencing_tid
+      from covered r
+      join links l on l.policy = r.policy and l.relation = r.relation and l.tid = r.tid
+    )
+    select due_rows || coalesce(array_agg(row(g.policy, g.relation, false, g.tids)::nightshift.row_set), '{}')
+    from (
+      select c.policy, c.relation, array_agg(c.tid) as tids
+      from covered c
+      -- What is due may be a child as well.
+      where (c.policy, c.relation, c.tid) not in (select d.policy, d.relation, d.tid from due d)
+      group by c.policy, c.relation
+    ) g
+  );
 end;
 $$;
 
@@ -12169,48 +12145,34 @@ create or replace function nightshift.find_needed_with(
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set row_security = off
-set enable_seqscan = off
 set enable_mergejoin = off
-set enable_hashjoin = off
+set enable_nestloop = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
-  taken constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role <> 'release' and k.related && relations);
-  steps text;
   needed nightshift.row_set[];
 begin
-  select string_agg(s.step, ' union all ' order by s.step) into steps
-  from (
-    select nightshift.reference_step(j.referenced_scan, 't', j.referenced_leaves, format('r.policy = %s', k.policy), string_agg(
-      format('select x.tableoid, x.ctid from %s x where %s', j.referencing_scan, j.condition), ' union all '
-    )) as step
-    from unnest(taken) k
-    join nightshift.key_joins(array(select distinct t.key from unnest(taken) t)) j on j.key = k.key
-    group by k.policy, j.referenced_scan, j.referenced_leaves
-  ) s;
-  if steps is null then
-    return rows;
-  end if;
-  execute format(
-    'with recursive inside as materialized (
-       select s.policy, s.relation, s.due, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
-     ),
-     needed(policy, relation, due, tid) as (
-       select i.policy, i.relation, i.due, i.tid
-       from inside i
-       where ((i.relation, i.tid) in (select s.relation, t.tid from unnest($2) s cross join lateral unnest(s.tids) t(tid))) is true
-       union
-       select i.policy, i.relation, i.due, i.tid
-       from needed r
-       cross join lateral (%s) f(relation, tid)
-       join inside i on i.relation = f.relation and i.tid = f.tid
-     )
-     select array_agg(row(g.policy, g.relation, g.due, g.tids)::nightshift.row_set)
-     from (select n.policy, n.relation, n.due, array_agg(n.tid) as tids from needed n group by n.policy, n.relation, n.due) g',
-    steps
-  ) into needed using rows, wanted;
+  with recursive inside as materialized (
+    select s.policy, s.relation, s.due, t.tid from unnest(rows) s cross join lateral unnest(s.tids) t(tid)
+  ),
+  links as materialized (
+    select f.policy, f.relation, f.tid, i.policy as referencing_policy, i.relation as referencing_relation, i.due as referencing_due,
+      i.tid as referencing_tid
+    from inside i
+    join nightshift.find_references(rows, rows, array(select k from unnest(keys) k where k.role <> 'release')) f
+      on f.referencing_relation = i.relation and f.referencing_tid = i.tid
+  ),
+  needed(policy, relation, due, tid) as (
+    select i.policy, i.relation, i.due, i.tid
+    from inside i
+    where ((i.relation, i.tid) in (select s.relation, t.tid from unnest(wanted) s cross join lateral unnest(s.tids) t(tid))) is true
+    union
+    select l.referencing_policy, l.referencing_relation, l.referencing_due, l.referencing_tid
+    from needed r
+    join links l on l.policy = r.policy and l.relation = r.relation and l.tid = r.tid
+  )
+  select array_agg(row(g.policy, g.relation, g.due, g.tids)::nightshift.row_set) into needed
+  from (select n.policy, n.relation, n.due, array_agg(n.tid) as tids from needed n group by n.policy, n.relation, n.due) g;
   -- A child may need another row than that which led to it.
   return case when nightshift.count_rows(nightshift.find_covered_rows(needed, keys)) = nightshift.count_rows(needed) then needed else rows end;
 end;
@@ -12218,6 +12180,90 @@ $$;
 
 comment on function nightshift.find_needed_with is
   'Of rows that can go together, those without which wanted ones cannot: these, and what refers to them, directly or not. All of rows when that is not enough for them to go.';
+
+-- supabase/schema/retention/find_references.sql
+
+create or replace function nightshift.find_references(
+  referenced nightshift.row_set[],
+  referencing nightshift.row_set[],
+  keys nightshift.purge_key[]
+)
+returns table (policy oid, relation oid, tid tid, referencing_relation oid, referencing_tid tid)
+language plpgsql
+-- So few are announced for the sake of a recursive query that follows them: it keeps them in a hash table, and looks up in it
+-- what its last step has found. The other way around, each step would read all of them.
+rows 1
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_nestloop = on
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  statement text;
+begin
+  with targets as materialized (
+    select t.policy, t.relation, t.position from unnest(referenced) with ordinality t(policy, relation, due, tids, position)
+  ),
+  -- A row may be there for several reasons.
+  sources as materialized (
+    select s.relation, string_agg(format('($2[%s]).tids', s.position), ' || ') as tids
+    from unnest(referencing) with ordinality s(policy, relation, due, tids, position)
+    group by s.relation
+  ),
+  names as materialized (
+    select n.relation, n.name
+    from (select array(select t.relation from targets t union select s.relation from sources s) as relations) r
+    cross join lateral unnest(r.relations, nightshift.trusted_names(r.relations)) n(relation, name)
+  ),
+  joins as materialized (
+    select j.*, c.referenced_columns, c.referencing_columns
+    from nightshift.key_joins(array(select distinct k.key from unnest(keys) k)) j
+    cross join lateral (
+      select string_agg(format('t.%I', t.attname), ', ') as referenced_columns, string_agg(format('x.%I', x.attname), ', ') as referencing_columns
+      from pg_catalog.pg_constraint c
+      cross join lateral unnest(c.confkey, c.conkey) a(referenced, referencing)
+      join pg_catalog.pg_attribute t on t.attrelid = c.confrelid and t.attnum = a.referenced
+      join pg_catalog.pg_attribute x on x.attrelid = c.conrelid and x.attnum = a.referencing
+      where c.oid = j.key
+    ) c
+  )
+  select string_agg(format(
+    'select %s::oid, t.tableoid, t.ctid, x.tableoid, x.ctid from (%s) t join (%s) x on %s',
+    k.policy, t.rows, x.rows, j.condition
+  ), ' union all ') into statement
+  from unnest(keys) k
+  join joins j on j.key = k.key
+  cross join lateral (
+    select string_agg(format(
+      'select t.tableoid, t.ctid, %s from only %s t where t.tableoid = %s and t.ctid = any(($1[%s]).tids)',
+      j.referenced_columns, n.name, t.relation, t.position
+    ), ' union all ') as rows
+    from targets t
+    join names n on n.relation = t.relation
+    where t.policy = k.policy and t.relation = any(j.referenced_leaves)
+  ) t
+  cross join lateral (
+    select string_agg(format(
+      'select x.tableoid, x.ctid, %s from only %s x where x.tableoid = %s and x.ctid = any(%s)',
+      j.referencing_columns, n.name, s.relation, s.tids
+    ), ' union all ') as rows
+    from sources s
+    join names n on n.relation = s.relation
+    where s.relation = any(j.referencing_leaves)
+  ) x
+  where t.rows is not null and x.rows is not null;
+  if statement is null then
+    return;
+  end if;
+  perform set_config('enable_nestloop', 'off', true);
+  return query execute statement using referenced, referencing;
+end;
+$$;
+
+comment on function nightshift.find_references is
+  'Which rows of referencing refer to which of referenced, and by the key of which policy: all are read by their addresses, so that it does not matter whether a key has an index. Errors: NS404, NS422 (see key_joins).';
 
 -- supabase/schema/retention/find_relation.sql
 
@@ -28823,7 +28869,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5d2df7a5a8cc1999bd4ac96281a8bb24df644c993963915b073a091191737f22', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '84431c90c3b7334657de0b4b7a94e7f71929a22c6765b1728e94ce57cd7b1013', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28832,26 +28878,26 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   begin_run, begin_vacuum, bound_of_time, brake, call_for_role, called_functions, calling_user, can_be_referenced,
   cancel_run, cancellation, cascade_keys, check_health, check_key_query, check_lease, check_partition_policy,
   check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_retention_policy,
-  check_soft_delete, check_vacuum_policy, child_condition, child_steps, children_of_slice, choose_due_rows,
-  code_in_context, column_definition_type, column_type, columns_named, columns_referred, comparison_operator,
-  composite_types, condition_in_sql, constant_default, consume_wake, copy_after_attach, copy_grants, copy_settings,
-  count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until,
-  covering_policy, create_by_state, create_missing_partitions, create_partition, create_partitions, cron_jobs,
-  current_troubles, daily_points, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job,
-  declare_keys, declared_since, default_exclusions, default_schedules, delete_by_halves, delete_closure, delete_rows,
-  delete_slice, deleted_parent, deleted_since, deleted_so_far, deletion_actor, deletion_events,
-  deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
-  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_declared_query,
-  describe_delete_triggers, describe_duration, describe_failure, describe_growth, describe_health_check,
-  describe_holders, describe_holding_keys, describe_index, describe_installation, describe_jobs, describe_key_queries,
-  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
-  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_status, describe_step,
-  describe_table_trend, describe_trends, describe_vacuum_policy, describe_vacuum_state, describe_view,
-  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_by_policy,
-  due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events,
-  estimate_bloat, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query,
-  extend_lease, extension_function, failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among,
-  find_key_query, find_keys, find_moved_rows, find_needed_rows, find_needed_with, find_refresh, find_refresh_policy,
+  check_soft_delete, check_vacuum_policy, child_condition, children_of_slice, choose_due_rows, code_in_context,
+  column_definition_type, column_type, columns_named, columns_referred, comparison_operator, composite_types,
+  condition_in_sql, constant_default, consume_wake, copy_after_attach, copy_grants, copy_settings, count_between,
+  count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
+  create_by_state, create_missing_partitions, create_partition, create_partitions, cron_jobs, current_troubles,
+  daily_points, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys, declared_since,
+  default_exclusions, default_schedules, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent,
+  deleted_since, deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash,
+  deletion_operation, deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration,
+  describe_declared_policy, describe_declared_query, describe_delete_triggers, describe_duration, describe_failure,
+  describe_growth, describe_health_check, describe_holders, describe_holding_keys, describe_index,
+  describe_installation, describe_jobs, describe_key_queries, describe_leftovers, describe_needs,
+  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
+  describe_retention_policy, describe_retired, describe_run, describe_status, describe_step, describe_table_trend,
+  describe_trends, describe_vacuum_policy, describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion,
+  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_by_policy, due_condition, duplicates_query,
+  edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_bloat, estimate_rows,
+  exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease, extension_function,
+  failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among, find_key_query, find_keys,
+  find_moved_rows, find_needed_rows, find_needed_with, find_references, find_refresh, find_refresh_policy,
   find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach,
   finish_reindex, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step,
   follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names,

@@ -48,15 +48,9 @@ describe('a foreign key without an index, in a circle', () => {
       analyze app.nodes;
       select nightshift.add_retention_policy('app.nodes', '90 days', max_fraction => 1);
     `);
-    const scans = async () => {
-      await db.sql`select pg_stat_force_next_flush()`;
-      const [row] = await db.sql<[{ n: number }]>`
-        select seq_scan::int as n from pg_stat_user_tables where relid = 'app.nodes'::regclass`;
-      return row.n;
-    };
-    const before = await scans();
+    const before = await scansOf('app.nodes');
     const dry = await runPurge(db, { dryRun: true });
-    expect((await scans()) - before).toBeLessThan(100);
+    expect((await scansOf('app.nodes')) - before).toBeLessThan(100);
     const real = await runPurge(db);
     for (const result of [dry, real]) {
       expect(stepOf(result, 'app.nodes')).toMatchObject({
@@ -66,6 +60,31 @@ describe('a foreign key without an index, in a circle', () => {
       });
     }
   });
+});
+
+it('to children that go along is not looked up row by row either, when one of them is held', async () => {
+  await db.sql.unsafe(`
+    create table app.orders (id integer primary key, deleted_at timestamptz);
+    create table app.items (id integer primary key, order_id integer references app.orders on delete cascade);
+    create table app.refunds (item_id integer references app.items);
+    insert into app.orders select g, now() - interval '1 year' from generate_series(1, 300) g;
+    insert into app.items select g, g % 300 + 1 from generate_series(1, 3000) g;
+    insert into app.refunds values (7);
+    create index on app.orders (deleted_at);
+    create index on app.refunds (item_id);
+    analyze;
+    select nightshift.add_retention_policy('app.orders', '90 days', max_fraction => 1, with_children => array['app.items']);
+  `);
+  const before = await scansOf('app.items');
+  const dry = await runPurge(db, { dryRun: true });
+  expect((await scansOf('app.items')) - before).toBeLessThan(30);
+  for (const result of [dry, await runPurge(db)]) {
+    expect(stepOf(result, 'app.orders')).toMatchObject({
+      rowsPurged: 299,
+      children: { 'app.items': 2990 },
+      blockedBy: { 'refunds_item_id_fkey on app.refunds': 1 },
+    });
+  }
 });
 
 describe('the marker', () => {
@@ -130,3 +149,10 @@ it('where nothing is due there is no walk, and one would be one batch, whatever 
     await db.sql`select nightshift.purge_batch(${id}, ${fence}, 'app.items', 1000) as batch`;
   expect(row?.batch).toMatchObject({ done: true, step: { batches: 1 } });
 });
+
+async function scansOf(table: string): Promise<number> {
+  await db.sql`select pg_stat_force_next_flush()`;
+  const [row] = await db.sql<[{ n: number }]>`
+    select seq_scan::int as n from pg_stat_user_tables where relid = ${table}::regclass`;
+  return row.n;
+}

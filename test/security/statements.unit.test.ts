@@ -192,8 +192,6 @@ const safeHere: Record<string, Record<string, string>> = {
     slice: 'a condition on columns, from next_slice',
   },
   'retention/estimate_rows.sql': { condition: 'a condition on columns, from measure_leaves' },
-  'retention/fates_of.sql': { steps: 'from child_steps' },
-  'retention/find_covered_rows.sql': { steps: 'from child_steps' },
   'retention/find_needed_rows.sql': {
     "(select string_agg(distinct c, ', ') from joins j cross join lateral unnest(j.columns) c where j.key = any(p.keys))":
       'names of columns, quoted',
@@ -204,6 +202,18 @@ const safeHere: Record<string, Record<string, string>> = {
     'p.n': 'a number',
     'p.policy': 'a number',
     position: 'a number',
+  },
+  'retention/find_references.sql': {
+    'j.referenced_columns': 'names of columns, quoted',
+    'j.referencing_columns': 'names of columns, quoted',
+    'n.name': 'one of several from trusted_names',
+    's.position': 'a number',
+    's.relation': 'a number',
+    's.tids': 'made here, of numbers',
+    't.position': 'a number',
+    't.relation': 'a number',
+    't.rows': 'made here, and asked of itself',
+    'x.rows': 'made here, and asked of itself',
   },
   'retention/find_released_rows.sql': { 'key.relation': 'a number' },
   'retention/hold_cascades.sql': {

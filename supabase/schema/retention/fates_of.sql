@@ -6,10 +6,9 @@ create or replace function nightshift.fates_of(
 returns nightshift.held_row[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set row_security = off
-set enable_seqscan = off
 set enable_mergejoin = off
-set enable_hashjoin = off
+set enable_nestloop = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   known constant nightshift.held_row[] := array(
@@ -20,36 +19,43 @@ declare
     )) is true
   );
   left_behind constant nightshift.row_set[] := nightshift.subtract_held(staying, known);
-  steps constant text := nightshift.child_steps(keys, staying, ', r.fate');
-  inherited nightshift.held_row[];
 begin
-  if cardinality(left_behind) = 0 or steps is null then
+  if cardinality(left_behind) = 0 then
     return known;
   end if;
-  execute format(
-    'with recursive inside as materialized (
-       select s.policy, s.relation, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
-     ),
-     stays(policy, relation, tid, fate) as (
-       select h.policy, h.relation, h.tid, h.fate from unnest($2) h
-       union
-       select f.policy, f.relation, f.tid, f.fate
-       from stays r cross join lateral (%s) f(policy, relation, tid, fate)
-       where ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
-     )
-     select array_agg(row(c.policy, c.relation, c.tid, c.fate, null)::nightshift.held_row)
-     from (
-       select s.* from stays s where ((s.policy, s.relation, s.tid) in (select i.policy, i.relation, i.tid from inside i)) is true
-       union all
-       -- What it would go with may be locked by someone, and then it just stays.
-       select i.*, ''held'' from inside i where (i.policy, i.relation, i.tid) not in (select s.policy, s.relation, s.tid from stays s)
-     ) c',
-    steps
-  ) into inherited using left_behind, array(
-    select h from unnest(held) h
-    where exists (select from unnest(keys) k where k.role = 'child' and k.policy = h.policy and h.relation = any(k.related))
+  return known || array(
+    with recursive inside as materialized (
+      select s.policy, s.relation, t.tid from unnest(left_behind) s cross join lateral unnest(s.tids) t(tid)
+    ),
+    parents as materialized (
+      select distinct h.policy, h.relation, h.tid, h.fate from unnest(held) h
+    ),
+    links as materialized (
+      select f.*
+      from nightshift.find_references(
+        left_behind || array(
+          select row(p.policy, p.relation, null, array_agg(p.tid))::nightshift.row_set from parents p group by p.policy, p.relation
+        ),
+        left_behind,
+        array(select k from unnest(keys) k where k.role = 'child')
+      ) f
+      where (f.policy, f.referencing_relation, f.referencing_tid) in (select i.policy, i.relation, i.tid from inside i)
+    ),
+    stays(policy, relation, tid, fate) as (
+      select p.policy, p.relation, p.tid, p.fate from parents p
+      union
+      select l.policy, l.referencing_relation, l.referencing_tid, r.fate
+      from stays r
+      join links l on l.policy = r.policy and l.relation = r.relation and l.tid = r.tid
+    )
+    select row(c.policy, c.relation, c.tid, c.fate, null)::nightshift.held_row
+    from (
+      select s.* from stays s where (s.policy, s.relation, s.tid) in (select i.policy, i.relation, i.tid from inside i)
+      union all
+      -- What it would go with may be locked by someone, and then it just stays.
+      select i.*, 'held' from inside i where (i.policy, i.relation, i.tid) not in (select s.policy, s.relation, s.tid from stays s)
+    ) c
   );
-  return known || inherited;
 end;
 $$;
 

@@ -2,41 +2,44 @@ create or replace function nightshift.find_covered_rows(rows nightshift.row_set[
 returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set row_security = off
-set enable_seqscan = off
 set enable_mergejoin = off
-set enable_hashjoin = off
+set enable_nestloop = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
-  steps constant text := nightshift.child_steps(keys, rows);
-  covered nightshift.row_set[];
+  due_rows constant nightshift.row_set[] := array(select r from unnest(rows) r where r.due);
+  others constant nightshift.row_set[] := array(select r from unnest(rows) r where r.due is not true);
 begin
-  if steps is null then
-    return array(select r from unnest(rows) r where r.due);
+  if cardinality(others) = 0 then
+    return due_rows;
   end if;
-  execute format(
-    'with recursive inside as materialized (
-       select s.policy, s.relation, t.tid, s.due from unnest($1) s cross join lateral unnest(s.tids) t(tid)
-     ),
-     covered(policy, relation, tid) as (
-       select i.policy, i.relation, i.tid from inside i where i.due
-       union
-       select f.policy, f.relation, f.tid
-       from covered r cross join lateral (%s) f(policy, relation, tid)
-       where ((f.policy, f.relation, f.tid) in (select i.policy, i.relation, i.tid from inside i where i.due is not true)) is true
-     )
-     select array_agg(row(g.policy, g.relation, g.due, g.tids)::nightshift.row_set)
-     from (
-       select c.policy, c.relation, k.due, array_agg(c.tid) as tids
-       from covered c
-       cross join lateral (
-         select (c.policy, c.relation, c.tid) in (select i.policy, i.relation, i.tid from inside i where i.due)
-       ) k(due)
-       group by c.policy, c.relation, k.due
-     ) g',
-    steps
-  ) into covered using rows;
-  return coalesce(covered, '{}');
+  return (
+    with recursive due as materialized (
+      select d.policy, d.relation, t.tid from unnest(due_rows) d cross join lateral unnest(d.tids) t(tid)
+    ),
+    links as materialized (
+      select f.*
+      from nightshift.find_references(rows, others, array(select k from unnest(keys) k where k.role = 'child')) f
+      where (f.policy, f.referencing_relation, f.referencing_tid) in (
+        select o.policy, o.relation, t.tid from unnest(others) o cross join lateral unnest(o.tids) t(tid)
+      )
+    ),
+    covered(policy, relation, tid) as (
+      select d.policy, d.relation, d.tid from due d
+      union
+      select l.policy, l.referencing_relation, l.referencing_tid
+      from covered r
+      join links l on l.policy = r.policy and l.relation = r.relation and l.tid = r.tid
+    )
+    select due_rows || coalesce(array_agg(row(g.policy, g.relation, false, g.tids)::nightshift.row_set), '{}')
+    from (
+      select c.policy, c.relation, array_agg(c.tid) as tids
+      from covered c
+      -- What is due may be a child as well.
+      where (c.policy, c.relation, c.tid) not in (select d.policy, d.relation, d.tid from due d)
+      group by c.policy, c.relation
+    ) g
+  );
 end;
 $$;
 

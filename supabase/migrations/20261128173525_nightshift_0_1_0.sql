@@ -13859,12 +13859,15 @@ declare
   sampled_pages constant integer := 1000;
   -- To look what a row refers to takes many times as long: 2 MB of all tables together say which share is due.
   looked_at_pages constant integer := greatest(250 / greatest(children, 1), 50);
+  -- Rows of one page are alike, and narrow ones are many: more of them would say little more.
+  looked_at_rows constant integer := greatest(10000 / greatest(children, 1), 2000);
   child record;
   condition text;
   pages bigint;
   percent numeric;
   total_rows numeric;
   due_percent numeric;
+  row_share numeric;
   due_share numeric;
   measured jsonb := '{}';
 begin
@@ -13877,10 +13880,11 @@ begin
     execute format('select count(*) from %s x %s', nightshift.scan_of(child.member),
       case when percent < 100 then format('tablesample system (%s)', percent) else '' end) into total_rows;
     total_rows := round(total_rows * 100 / percent);
+    row_share := case when due_percent = 100 then 1 else looked_at_rows / greatest(total_rows * due_percent / 100, 1) end;
     -- Of what there is no time for, the brake itself has to be asked.
     condition := case when clock_timestamp() < stop_at then nightshift.child_condition(policy, child.member, as_of) end;
     execute format('select avg(case when %s then 1 else 0 end) from %s x %s', coalesce(condition, 'false'), nightshift.scan_of(child.member),
-      case when due_percent < 100 then format('tablesample system (%s)', due_percent) else '' end) into due_share;
+      case when due_percent < 100 then format('tablesample system (%s) where random() < %s', due_percent, row_share) else '' end) into due_share;
     measured := measured || jsonb_build_object(child.member::text, jsonb_build_object(
       'totalRows', total_rows,
       'totalRowsExact', percent = 100,
@@ -28869,7 +28873,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '84431c90c3b7334657de0b4b7a94e7f71929a22c6765b1728e94ce57cd7b1013', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e43c33754204c4c3660a2e20bd5be8761f59f96fcd9a4e32acc11c811ad339a4', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -66,27 +66,36 @@ describe.each([
 it('children are counted, and of a large table only a share of the pages is asked what it refers to', async () => {
   await db.sql.unsafe(`
     create table app.orders (id integer primary key, deleted_at timestamptz);
-    create table app.items (id integer primary key, order_id integer not null references app.orders) with (fillfactor = 10);
+    create table app.items (id integer primary key, order_id integer not null references app.orders) with (fillfactor = 50);
     create table app.notes (id integer primary key, order_id integer not null references app.orders);
-    insert into app.orders select id, ${due} from generate_series(1, 10) id;
-    insert into app.items select id, 1 + id % 10 from generate_series(1, 20000) id;
+    insert into app.orders select id, ${due} from generate_series(1, 2000) id;
+    insert into app.items select id, 1 + id % 2000 from generate_series(1, 60000) id;
     insert into app.notes select id, 1 + id % 10 from generate_series(1, 10) id;
     create index on app.orders (deleted_at);
     create index on app.items (order_id);
     create index on app.notes (order_id);
+    analyze app.orders;
     select nightshift.add_retention_policy('app.orders', '30 days', with_children => '{app.items,app.notes}');
   `);
-  const [row] = await db.sql`
-    select nightshift.measure_children(p, now()) as measured from nightshift.retention_policies p`;
-  expect(row?.measured).toEqual({
-    'app.items': { totalRows: 20_000, totalRowsExact: true, dueRows: 20_000, dueRowsExact: false },
+  const { measured, lookups } = await db.sql.begin(async (tx) => {
+    const [row] = await tx`
+      select nightshift.measure_children(p, now()) as measured from nightshift.retention_policies p`;
+    const [orders] = await tx<[{ lookups: number }]>`
+      select idx_scan::integer as lookups from pg_stat_xact_user_tables where relid = 'app.orders'::regclass`;
+    return { measured: row?.measured, lookups: orders.lookups };
+  });
+  expect(measured).toEqual({
+    'app.items': { totalRows: 60_000, totalRowsExact: true, dueRows: 60_000, dueRowsExact: false },
     'app.notes': { totalRows: 10, totalRowsExact: true, dueRows: 10, dueRowsExact: true },
   });
+  // About 5,000 rows of 125 pages, which have 14,000.
+  expect(lookups).toBeGreaterThan(2_000);
+  expect(lookups).toBeLessThan(9_000);
   // Then it is for the brake to say.
   const [late] = await db.sql`
     select nightshift.measure_children(p, now(), 0) as measured from nightshift.retention_policies p`;
   expect(late?.measured).toMatchObject({
-    'app.items': { totalRows: 20_000, dueRows: null },
+    'app.items': { totalRows: 60_000, dueRows: null },
     'app.notes': { totalRows: 10, dueRows: null },
   });
 });

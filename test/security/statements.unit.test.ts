@@ -106,6 +106,7 @@ const noRelations: Record<string, string> = {
   percent: 'a number',
   'record.from_bound': 'a literal that Postgres has printed',
   'record.to_bound': 'a literal that Postgres has printed',
+  row_share: 'a number',
   "string_agg(a.privilege_type, ', ')": 'words',
   "string_agg(o.option, ', ')": 'options of a table',
   'target.mode': 'a word',

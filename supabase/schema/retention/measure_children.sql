@@ -13,12 +13,15 @@ declare
   sampled_pages constant integer := 1000;
   -- To look what a row refers to takes many times as long: 2 MB of all tables together say which share is due.
   looked_at_pages constant integer := greatest(250 / greatest(children, 1), 50);
+  -- Rows of one page are alike, and narrow ones are many: more of them would say little more.
+  looked_at_rows constant integer := greatest(10000 / greatest(children, 1), 2000);
   child record;
   condition text;
   pages bigint;
   percent numeric;
   total_rows numeric;
   due_percent numeric;
+  row_share numeric;
   due_share numeric;
   measured jsonb := '{}';
 begin
@@ -31,10 +34,11 @@ begin
     execute format('select count(*) from %s x %s', nightshift.scan_of(child.member),
       case when percent < 100 then format('tablesample system (%s)', percent) else '' end) into total_rows;
     total_rows := round(total_rows * 100 / percent);
+    row_share := case when due_percent = 100 then 1 else looked_at_rows / greatest(total_rows * due_percent / 100, 1) end;
     -- Of what there is no time for, the brake itself has to be asked.
     condition := case when clock_timestamp() < stop_at then nightshift.child_condition(policy, child.member, as_of) end;
     execute format('select avg(case when %s then 1 else 0 end) from %s x %s', coalesce(condition, 'false'), nightshift.scan_of(child.member),
-      case when due_percent < 100 then format('tablesample system (%s)', due_percent) else '' end) into due_share;
+      case when due_percent < 100 then format('tablesample system (%s) where random() < %s', due_percent, row_share) else '' end) into due_share;
     measured := measured || jsonb_build_object(child.member::text, jsonb_build_object(
       'totalRows', total_rows,
       'totalRowsExact', percent = 100,

@@ -2344,8 +2344,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    -- What is no SQL is said as a comment.
-    select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || f.fix end
+    -- What is no SQL is said as a comment, and so is the SQL of the other way, which has a line of its own.
+    select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || replace(f.fix, ' -- or', E'\n-- or') end
     from (
       select coalesce(fix_of_step.step #>> '{error,hint}', fix_of_step.step #>> '{fixes,0,fix}') as fix
     ) f
@@ -28848,7 +28848,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '5817f6923c7ce7caabd68a81fa7dd830a8a85f51307c1f6cb5cfb8dc4723bcee', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '440b27a4c44012288678a539d1e1cd78ac64c64fea16e7d41a10fe2b19d7ccd6', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

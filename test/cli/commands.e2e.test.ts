@@ -351,16 +351,15 @@ describe('the command line', () => {
     });
 
     await db.sql`
-      update nightshift.runs set started_at = now() - interval '3 hours', heartbeat_at = now() - interval '150 minutes',
-        lease_expires_at = now() - interval '149 minutes'
+      update nightshift.runs set heartbeat_at = started_at + interval '90 seconds', lease_expires_at = now()
       where status = 'running'`;
     expect((await nightshift(['status'], env)).stdout).toMatch(
       new RegExp(
-        `retention-purge[ │]+lost .* 30m .*\\n[\\s\\S]*retention-purge[ │]+lost .* 30m .*${id}`,
+        `retention-purge[ │]+lost .* 1m 30s .*\\n[\\s\\S]*retention-purge[ │]+lost .* 1m 30s .*${id}`,
       ),
     );
     const dead = await nightshift(['runs', id], env);
-    expect(dead.stdout).toMatch(/: lost\nStarted .*; took 30m\n/);
+    expect(dead.stdout).toMatch(/: lost\nStarted .*; took 1m 30s\n/);
     expect(dead.stderr).toMatch(/Its last sign of life was at /);
 
     await db.sql`select nightshift.finish_run(r.id, r.fence, 'interrupted') from nightshift.runs r where r.status = 'running'`;

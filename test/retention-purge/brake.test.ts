@@ -49,7 +49,7 @@ describe('the brake', () => {
       code: 'NS428',
       message: refused,
       // There is no other.
-      detail: 'No more of it goes in this run.',
+      detail: 'It was left alone: no more of it goes in this run.',
     });
     expect(run.error).toMatchObject({ code: 'NS428' });
   });

@@ -36,9 +36,7 @@ Jobs: ${jobNames.join(', ')}
 Connects to SUPABASE_URL with SUPABASE_SECRET_KEY (or SUPABASE_PUBLISHABLE_KEY and NIGHTSHIFT_RUNNER_TOKEN)${isClone ? ',\nor to the stack of npm start' : ''}.
 Exit codes: 0 done, 1 failed, 2 wrong usage (nothing was run), 3 work left, 4 not run (another run, or paused);
 of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6 something critical.`,
-    )
-    .showHelpAfterError(`  Fix: ${nightshift} <command> --help says what it takes.`)
-    .exitOverride();
+    );
   // In the order of the help.
   addInit(program);
   addRun(program);
@@ -59,7 +57,23 @@ of health: 0 nothing worse than info, 5 warnings or checks that could not run, 6
   addUninstall(program);
   addToken(program);
   addWebhook(program);
+  sayOfWhich(program, 'nightshift');
   return program;
+}
+
+/** What is wrong with a call is said of the command that was called. */
+function sayOfWhich(command: Command, call: string): void {
+  const named = (text: string) => text.replace(/^error: /, `error: ${call}: `);
+  const [, ...words] = call.split(' ');
+  const asked = words.join(' ') || '<command>';
+  command
+    .showHelpAfterError(`  Fix: ${nightshift} ${asked} --help says what it takes.`)
+    .configureOutput({ outputError: (text, write) => write(named(text)) })
+    .exitOverride((error) => {
+      error.message = named(error.message);
+      throw error;
+    });
+  for (const below of command.commands) sayOfWhich(below, `${call} ${below.name()}`);
 }
 
 /** By what npm says it does. */

@@ -4,6 +4,7 @@ import { readAccess } from '../functions/_shared/access.ts';
 import { type Deadline, deadlineIn, systemClock } from '../functions/_shared/clock.ts';
 import { NightshiftError } from '../functions/_shared/errors.ts';
 import { loopback } from '../functions/_shared/postgres-client.ts';
+import { isRefusedKey } from '../functions/_shared/proxies.ts';
 import { createRpc, type Rpc } from '../functions/_shared/rpc.ts';
 import { projectUrl, wrongProjectUrl } from '../functions/_shared/settings.ts';
 import { noSuchHost, unreachable } from '../functions/_shared/unreachable.ts';
@@ -30,8 +31,15 @@ const reachableWithinMs = 3_000;
 export async function connect(): Promise<Connection> {
   const connection = configure(noDeadline);
   await requireReachable(connection);
-  await requireAgreement(connection.rpc);
+  await requireAgreement(connection.rpc).catch((thrown: unknown) => {
+    throw thrown instanceof NightshiftError && isRefusedKey(thrown) ? wrongKey(thrown) : thrown;
+  });
   return connection;
+}
+
+/** Before anything has begun it is a setting that is not right, which a function finds out in the night. */
+function wrongKey(refused: NightshiftError): NightshiftError {
+  return new NightshiftError('NS422', refused.message, { hint: refused.hint, cause: refused });
 }
 
 /** Any answer will do, also one that refuses. */

@@ -3,7 +3,12 @@ import { asCalled, nightshift } from './installation/origin.ts';
 
 /** What the functions and the database say is meant for callers over HTTP; here each such call is the command that does the same. */
 export function onCommandLine(text: string): string {
-  return softDeleteCommands(asCalled(text)).replace(
+  return softDeleteCommands(runCommands(text));
+}
+
+/** In SQL that somebody is to paste, which stays what it is. */
+export function runCommands(text: string): string {
+  return asCalled(text).replace(
     /POST \/jobs\/([a-z-]+)\/runs with (\{.*?\})(?=[\s,;:.]|$)/g,
     (call, job: string, json: string) => {
       const input = parseJson(json);

@@ -150,6 +150,8 @@ function show({ proposals: all, leftOut, drift }: Found, proposals: readonly Pro
     say(
       `\nNothing new: ${known === 1 ? 'the one proposal is' : `all ${count(known)} proposals are`} in the migrations of this folder.`,
     );
+  } else if (leftOut.length > 0) {
+    say('\nNothing to propose but what is above, for which there are reasons against it.');
   } else {
     say(
       '\nNothing to do: no table here has rows that are marked as deleted or age by themselves, and no view or partitioned table is without a policy.',

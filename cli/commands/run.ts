@@ -44,7 +44,7 @@ export function addRun(program: Command): void {
     .option('--dry-run', 'count what would be done, change nothing')
     .option(
       '--only <relation...>',
-      'only these tables or views, as SQL writes them: public.orders',
+      'only these tables or views, as SQL writes them: public.orders (health-check: these checks)',
       names,
     )
     .option('--ancestors', 'view-refresh: with --only, also the views that those read')

@@ -44,10 +44,21 @@ async function removeFromDatabase(options: { databaseUrl: string; yes?: true }) 
     );
     return;
   }
-  for (const name of found.softDeleted) {
-    console.log(`In the way: soft delete of ${name}, until you call soft-delete disable for it`);
+  const inTheWay = [
+    ...found.running.map((job) => `a run of ${job} that is under way`),
+    ...found.softDeleted.map(
+      (name) => `soft delete of ${name}, until you call soft-delete disable for it`,
+    ),
+    ...found.dependents,
+    ...found.strangers,
+  ];
+  for (const what of inTheWay) console.log(`In the way: ${what}`);
+  if (inTheWay.length > 0) {
+    note(
+      'Nothing was removed, nor would it be with --yes. Call it again when nothing is in the way.',
+    );
+    return;
   }
-  for (const name of [...found.dependents, ...found.strangers]) console.log(`In the way: ${name}`);
   note(
     'Nothing was removed. First take nightshift off the exposed schemas (Project Settings > Data API): while one is exposed that is not there, the Data API answers nothing at all. Then the same with --yes.',
   );

@@ -20,8 +20,9 @@ export function findProposals(databaseUrl: string): Promise<Found> {
     const drift = await drifted(sql);
     const tables = await readCatalog(sql);
     const marked = softDeletes(tables);
+    const { candidates, leftOut } = logs(tables, marked);
     const findings = [
-      await proposeRetention(sql, tables, [...marked.flatMap(purgeOf), ...logs(tables, marked)]),
+      await proposeRetention(sql, tables, [...marked.flatMap(purgeOf), ...candidates]),
       await proposeSoftDelete(sql, marked),
       await proposeRefreshes(sql, tables),
       await proposePartitions(sql, tables),
@@ -31,7 +32,7 @@ export function findProposals(databaseUrl: string): Promise<Found> {
         ...findings.flatMap(({ proposals }) => proposals),
         ...proposePartitioning(tables),
       ],
-      leftOut: findings.flatMap(({ leftOut }) => leftOut),
+      leftOut: [...leftOut, ...findings.flatMap((one) => one.leftOut)],
       drift,
     };
   });

@@ -1,6 +1,8 @@
 import type { Candidate } from './candidate.ts';
 import { type Column, isNow, isTime, type Table } from './catalog.ts';
+import type { LeftOut } from './proposal.ts';
 import type { SoftDelete } from './soft-deletes.ts';
+import { callOf } from './sql.ts';
 
 /** A word of these in its name, and the rows of a table only tell what happened. */
 const surely = new Set([
@@ -156,43 +158,83 @@ export function timeOfWriting({ columns, indexedBy }: Table): string | undefined
     .toSorted((one, other) => worth(other) - worth(one))[0]?.name;
 }
 
-/** Tables whose rows age by themselves, and which nothing refers to that would have to go first. */
-export function logs(tables: readonly Table[], marked: readonly SoftDelete[]): Candidate[] {
+/** Tables whose rows age by themselves, and those whose name says so and that something else speaks against. */
+export function logs(
+  tables: readonly Table[],
+  marked: readonly SoftDelete[],
+): { candidates: Candidate[]; leftOut: LeftOut[] } {
   const things = new Set(marked.map(({ table }) => table.oid));
-  return tables.flatMap((table): Candidate[] => {
+  const found = tables
     // The partitions of a partitioned one go as a whole.
-    if (
-      table.kind !== 'table' ||
-      table.has.retention ||
-      things.has(table.oid) ||
-      table.referredBy.length > 0
-    )
-      return [];
-    const words = wordsOf(table.name);
-    const has = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
-    const expiry = table.columns.find((column) => isTime(column) && expires.test(column.name));
-    if (isOfMoney(table.name)) return [];
-    if (expiry && has(passing) && !has(lasting)) {
-      return [
-        { table, dropAfter: '7 days', marker: expiry.name, flag: undefined, about: 'expired' },
-      ];
-    }
-    const written = timeOfWriting(table);
-    const may = has(perhaps) || perhapsAtTheEnd.has(words.at(-1) ?? '');
-    if (!written || !(has(surely) || (may && onlyTells(table)))) return [];
-    const dropAfter = has(keptLonger) ? '1 year' : '90 days';
-    const worked = table.columns.find(
-      (column) =>
-        isTime(column) && !column.notNull && column.default === null && isWorked.test(column.name),
-    );
-    const marker = worked?.name ?? written;
-    return [{ table, dropAfter, marker, flag: undefined, about: 'written' }];
-  });
+    .filter(({ kind, has, oid }) => kind === 'table' && !has.retention && !things.has(oid))
+    .map(judge)
+    .filter((one) => one !== undefined);
+  return {
+    candidates: found.filter((one) => 'table' in one),
+    leftOut: found.filter((one) => 'why' in one),
+  };
 }
 
-function onlyTells({ columns }: Table): boolean {
-  // Not "changed_by", which a history has of whoever made the change.
-  return !columns.some(
-    (column) => (isTime(column) && isChanged.test(column.name)) || ofItsOwn.test(column.name),
+/** Undefined: neither its name nor its columns say that its rows age. */
+function judge(table: Table): Candidate | LeftOut | undefined {
+  const { name, columns, relation, referredBy } = table;
+  const words = wordsOf(name);
+  const has = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
+  const times = columns.filter(isTime);
+  const expiry = has(passing) ? times.find((column) => expires.test(column.name)) : undefined;
+  const tells = has(surely) || has(perhaps) || perhapsAtTheEnd.has(words.at(-1) ?? '');
+  if (times.length === 0 || !(expiry || tells)) return undefined;
+  const leftOut = (why: string, fix: string | null = null) => ({ relation, why, fix });
+  const ofItself = `By its name its rows ${expiry ? 'expire' : 'only tell what happened'}, but`;
+  if (isOfMoney(name))
+    return leftOut(`${ofItself} what is of money or consent is often kept by law`);
+
+  const expired = expiry && !has(lasting) ? expiry.name : undefined;
+  const time = expired ?? (tells ? timeOfWriting(table) : undefined);
+  if (!expired && !tells) {
+    return leftOut(
+      `${ofItself} what is of a machine or a person may be wanted again when it has expired`,
+    );
+  }
+  if (!time) {
+    return leftOut(
+      `${ofItself} none of its times (${listed(times.map((column) => column.name))}) is one that each row surely has from its beginning`,
+      'If one of them is, name it: marker_column of add_retention_policy.',
+    );
+  }
+  const ofItsOwn = expired || has(surely) ? [] : columnsOfItsOwn(table);
+  if (ofItsOwn.length > 0) {
+    return leftOut(
+      `${ofItself} a table with ${listed(ofItsOwn)} has more than that, or rows that change`,
+    );
+  }
+  const worked = columns.find(
+    (column) =>
+      isTime(column) && !column.notNull && column.default === null && isWorked.test(column.name),
   );
+  const marker = expired ?? worked?.name ?? time;
+  const usual = has(keptLonger) ? '1 year' : '90 days';
+  const dropAfter = expired ? '7 days' : usual;
+  if (referredBy.length > 0) {
+    return leftOut(
+      `${ofItself} other rows refer to them: ${listed(referredBy)}`,
+      `Say what becomes of those rows first (docs/retention.md#foreign-keys). Then: ${callOf('add_retention_policy', [relation, dropAfter], { marker_column: marker, enabled: false })}`,
+    );
+  }
+  return { table, dropAfter, marker, flag: undefined, about: expired ? 'expired' : 'written' };
+}
+
+/** The first three of them. */
+function listed(names: readonly string[]): string {
+  const more = names.length - 3;
+  return `${names.slice(0, 3).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function columnsOfItsOwn({ columns }: Table): string[] {
+  return columns
+    .filter(
+      // Not "changed_by", which a history has of whoever made the change.
+      (column) => (isTime(column) && isChanged.test(column.name)) || ofItsOwn.test(column.name),
+    )
+    .map((column) => column.name);
 }

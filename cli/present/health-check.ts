@@ -8,10 +8,12 @@ import {
   type Level,
   levels,
 } from '../../functions/health-check/schema.ts';
-import { asCalled, nightshift } from '../installation/origin.ts';
+import { nightshift } from '../installation/origin.ts';
 import { styleText } from '../printable.ts';
 import { table } from '../table.ts';
 import { age, bytes, count, duration, note, say } from '../ui.ts';
+import { broken, windowColumns } from '../window.ts';
+import { runCommands } from '../words.ts';
 import type { Presenter } from './presenter.ts';
 
 export const presenter: Presenter<HealthReport> = {
@@ -99,11 +101,34 @@ function explain({ name, title, level, why, findings, findingsTotal }: Shown): v
   for (const [place, { subject, detail, fix }] of findings.entries()) {
     if (detail) say(`  ${subject ? `${subject}: ` : ''}${detail}`);
     const comesAgain = findings.slice(place + 1).some((later) => later.fix === fix);
-    if (fix && !comesAgain) say(`  Fix: ${styleText('cyan', asCalled(fix))}`);
+    if (fix && !comesAgain) showFix(fix);
   }
   const more = findingsTotal - findings.length;
   if (more > 0) note(`  and ${count(more)} more: ${nightshift} health ${name}`);
 }
+
+/** To be pasted: a line of it stays a line, and what does not fit the window is broken as what it is, SQL or a comment. */
+function showFix(fix: string): void {
+  const lines = runCommands(fix)
+    .split('\n')
+    .flatMap(inColumns(windowColumns() - label.length));
+  for (const [n, line] of lines.entries()) {
+    console.log(`${n === 0 ? label : ' '.repeat(label.length)}${styleText('cyan', line)}`);
+  }
+}
+
+const label = '  Fix: ';
+
+const inColumns =
+  (columns: number) =>
+  (line: string): string[] => {
+    const commented = (text: string) => broken(text, columns - 3).map((part) => `-- ${part}`);
+    if (line.length <= columns) return [line];
+    if (line.startsWith('-- ')) return commented(line.slice(3));
+    const [, sql = line, comment] = /^((?:[^'"]|'[^']*'|"[^"]*")*;) -- (.*)$/.exec(line) ?? [];
+    const parts = broken(sql, columns - 2).map((part, n) => (n === 0 ? part : `  ${part}`));
+    return comment === undefined ? parts : [...parts, ...commented(comment)];
+  };
 
 const formats: Record<Shown['unit'], (value: number) => string> = {
   percent: (value) => `${Number(value.toFixed(1))} %`,

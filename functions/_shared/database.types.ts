@@ -4379,6 +4379,41 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      run_as_of: {
+        Args: {
+          as_of: string
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: {
+          attempt: number
+          cancel_requested_at: string | null
+          cancel_requested_by: string | null
+          dry_run: boolean
+          error: Json | null
+          fence: number
+          finished_at: string | null
+          heartbeat_at: string | null
+          id: string
+          idempotency_key: string | null
+          input: NonNullable<Json>
+          job: string
+          lease: string
+          lease_expires_at: string | null
+          progress: NonNullable<Json>
+          report: Json | null
+          request_id: string
+          requested_by: string | null
+          started_at: string
+          status: string
+          trigger: string
+        }
+        SetofOptions: {
+          from: "*"
+          to: "runs"
+          isOneToOne: true
+          isSetofReturn: false
+        }
+      }
       run_by_hand: { Args: { policies: unknown }; Returns: string }
       run_health_check: {
         Args: {

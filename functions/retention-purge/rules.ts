@@ -14,7 +14,7 @@ import {
 /** Why the brake leaves a table alone. */
 export function braked(relation: string, refusal: string): NightshiftError {
   return new NightshiftError('NS428', refusal, {
-    detail: 'It was left alone; the other tables had their turn.',
+    detail: 'It was left alone: no more of it goes in this run.',
     hint: `If it is meant: ${callOf('retention-purge', { force: [relation] })}, or raise max_fraction with nightshift.alter_retention_policy; for a first purge also with first_purge.`,
   });
 }

@@ -65,7 +65,7 @@ ${banner(viewer, 'a run')}
 <div class="verdict ${tone}">
 <p>${state(run.status, tone)}</p>
 <h1>${title}</h1>
-<p>${isRunning ? html`<span data-live="${root}status/runs/${run.id}/progress">${progressInWords(run.progress)}</span>` : message !== undefined && run.status === 'skipped' ? message : html`${run.dryRun && 'Nothing was changed. What a run would do: '}${inAll}`}</p>
+<p>${isRunning ? html`<span data-live="${root}status/runs/${run.id}/progress">${progressInWords(run.progress)}</span>` : run.status === 'lost' ? progressInWords(run.progress) : message !== undefined && run.status === 'skipped' ? message : html`${run.dryRun && 'Nothing was changed. What a run would do: '}${inAll}`}</p>
 ${error !== undefined && html`<p class="notice ${tone}">${error.message} <span class="quiet">(${error.code})</span>${error.detail !== undefined && html`<br>${error.detail}`}${error.hint !== undefined && html`<br>${error.hint}`}</p>`}
 </div>
 <dl>

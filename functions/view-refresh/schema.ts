@@ -2,6 +2,9 @@ import * as z from 'zod';
 import type { ErrorDocument } from '../_shared/errors.ts';
 import type { Fix } from '../_shared/fix.ts';
 
+/** In the words of whoever asks, over HTTP and on the command line. */
+const parallel = 'It takes a whole number from 1 to 8.';
+
 export const refreshInput = z
   .strictObject({
     /** Report what would be refreshed and why, and refresh nothing. */
@@ -17,7 +20,7 @@ export const refreshInput = z
     descendants: z.boolean().default(false),
     /** Refresh even views that have not changed, or were refreshed seconds ago. */
     force: z.boolean().default(false),
-    parallelism: z.int().min(1).max(8).default(2),
+    parallelism: z.int(parallel).min(1, parallel).max(8, parallel).default(2),
   })
   .refine(({ only, ancestors, descendants }) => only || !(ancestors || descendants), {
     error: 'ancestors and descendants go with only',

@@ -2344,8 +2344,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    -- What is no SQL is said as a comment.
-    select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || f.fix end
+    -- What is no SQL is said as a comment, and so is the SQL of the other way, which has a line of its own.
+    select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || replace(f.fix, ' -- or', E'\n-- or') end
     from (
       select coalesce(fix_of_step.step #>> '{error,hint}', fix_of_step.step #>> '{fixes,0,fix}') as fix
     ) f
@@ -4013,6 +4013,8 @@ begin
   -- Whoever repeats a call has waited for its answer, and nobody works on its run: an outage must not make it lost.
   update nightshift.runs r set heartbeat_at = as_of, lease_expires_at = as_of + r.lease
   where r.request_id = begin_run.request_id and r.status = 'running' and r.lease_expires_at <= as_of;
+  -- Before a run is marked as lost: its last sign of life may be older than what the ledger keeps, and it has yet to be told of.
+  perform nightshift.trim_runs(least(as_of, now()));
   lost := nightshift.mark_lost_runs(begin_run.job, as_of);
 
   select r.* into run from nightshift.runs r where r.request_id = begin_run.request_id;
@@ -4042,7 +4044,6 @@ begin
   if begin_run.trigger in ('cli', 'http') then
     perform nightshift.require_known_names(begin_run.job, begin_run.input);
   end if;
-  perform nightshift.trim_runs(least(as_of, now()));
 
   select r.* into other from nightshift.runs r
   where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);
@@ -4120,12 +4121,12 @@ begin
       message = format('There is no run %s', run_id),
       hint = 'It may have been trimmed from the ledger.';
   end if;
-  return nightshift.describe_run(run);
+  return nightshift.describe_run(nightshift.run_as_of(run, now()));
 end;
 $$;
 
 comment on function nightshift.cancel_run is
-  'Asks a run to end as interrupted: it does so before its next batch, view or partition, and what it had committed stays. One that waits to be continued ends at once, and its error says who asked. One that has ended stays as it is, also one that nothing would continue any more. requested_by: who asks, for the ledger. Returns the run. Errors: NS404.';
+  'Asks a run to end as interrupted: it does so before its next batch, view or partition, and what it had committed stays. One that waits to be continued ends at once, and its error says who asked. One that has ended stays as it is, also one that nothing would continue any more. One whose lease has run out is returned as lost, and ends if it comes back. requested_by: who asks, for the ledger. Returns the run. Errors: NS404.';
 
 -- supabase/schema/ledger/cancellation.sql
 
@@ -4326,7 +4327,9 @@ as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'job', j.job,
     'declaredAt', j.declared_at,
-    'lastRun', (select nightshift.describe_run(r) from nightshift.runs r where r.id = j.last_run) - 'report' - 'progress',
+    'lastRun', (
+      select nightshift.describe_run(nightshift.run_as_of(r, describe_jobs.as_of)) from nightshift.runs r where r.id = j.last_run
+    ) - 'report' - 'progress',
     'lastSuccessAt', j.last_success_at,
     'secondsSinceLastSuccess', extract(epoch from describe_jobs.as_of - coalesce(j.last_success_at, j.declared_at))::bigint,
     'failedInRow', j.failed_in_row,
@@ -4334,7 +4337,7 @@ as $$
     'lostInRow', j.lost_in_row,
     'usualDurationMs', round(j.usual_duration_ms),
     'lastAside', (
-      select nightshift.describe_run(r) || '{"report": null}' from nightshift.runs r
+      select nightshift.describe_run(nightshift.run_as_of(r, describe_jobs.as_of)) || '{"report": null}' from nightshift.runs r
       where r.job = j.job and (r.dry_run or r.input ?| array['only', 'reindex']) and r.status <> 'skipped' and r.started_at <= describe_jobs.as_of
       order by r.started_at desc
       limit 1
@@ -4449,7 +4452,7 @@ begin
       message = format('The ids of several runs begin with %s', find_run.id),
       hint = 'Write more of it.';
   end if;
-  return nightshift.describe_run(found_runs[1]);
+  return nightshift.describe_run(nightshift.run_as_of(found_runs[1], now()));
 end;
 $$;
 
@@ -4526,7 +4529,7 @@ begin
       message = format('There is no run %s', run_id),
       hint = 'It may have been trimmed from the ledger.';
   end if;
-  return nightshift.describe_run(run);
+  return nightshift.describe_run(nightshift.run_as_of(run, now()));
 end;
 $$;
 
@@ -4685,7 +4688,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  select coalesce(jsonb_agg(nightshift.describe_run(r) order by r.started_at desc), '[]')
+  select coalesce(jsonb_agg(nightshift.describe_run(nightshift.run_as_of(r, now())) order by r.started_at desc), '[]')
   from (
     select r.*
     from nightshift.runs r
@@ -4712,14 +4715,8 @@ declare
 begin
   with lost as (
     update nightshift.runs r
-    set
-      status = 'lost',
-      finished_at = mark_lost_runs.as_of,
-      error = jsonb_build_object(
-        'code', 'NS409',
-        'message', 'The lease ran out without a heartbeat: the function died or was frozen.',
-        'hint', 'What it had done is in progress; the next run goes on from there. Look for its last log lines.'
-      )
+    set (status, finished_at, error)
+      = (select l.status, l.finished_at, l.error from nightshift.run_as_of(r, mark_lost_runs.as_of) l)
     where r.job = mark_lost_runs.job
       and r.status = 'running'
       and r.lease_expires_at <= mark_lost_runs.as_of
@@ -4731,7 +4728,7 @@ end;
 $$;
 
 comment on function nightshift.mark_lost_runs is
-  'Marks the running run of a job as lost when its lease has run out, and returns its id. A crash counts without anyone reporting it.';
+  'Marks the running run of a job as lost when its lease has run out, as having ended with its last sign of life, and returns its id. A crash counts without anyone reporting it.';
 
 -- supabase/schema/ledger/pause.sql
 
@@ -4953,6 +4950,32 @@ $$;
 
 comment on function nightshift.resume_run is
   'Resumes a run that ended as continued, under a new fence. attempt is the attempt that asked to be continued: the same request a second time, or out of order, is a duplicate; the same request_id is the same call, whose answer was lost, and gets it also after the lease ran out. Skipped also when the attempt ended more than six hours ago, or was the fortieth. Returns {outcome: started | duplicate | skipped, run, lost}. Errors: NS404.';
+
+-- supabase/schema/ledger/run_as_of.sql
+
+create or replace function nightshift.run_as_of(run nightshift.runs, as_of timestamptz)
+returns nightshift.runs
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if run.status = 'running' and run.lease_expires_at <= run_as_of.as_of then
+    run.status := 'lost';
+    run.finished_at := coalesce(run.heartbeat_at, run.started_at);
+    run.error := jsonb_build_object(
+      'code', 'NS409',
+      'message', 'The lease ran out without a heartbeat: the function died or was frozen.',
+      'detail', format('Its last sign of life was at %s UTC.', to_char(run.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')),
+      'hint', 'What it had done is in progress; the next run goes on from there. Look for its last log lines.'
+    );
+  end if;
+  return run;
+end;
+$$;
+
+comment on function nightshift.run_as_of is
+  'A run as it is told of, at a time: as lost when its lease has run out by then, with the last sign of life as its end, also before anyone has marked it. What holds or fences a run looks at the row.';
 
 -- supabase/schema/ledger/trim_runs.sql
 
@@ -23007,7 +23030,8 @@ as $$
         else format('The last run failed: %s.', rtrim(left(last.error ->> 'message', 500), '.'))
       end, true, null::text[]
     from nightshift.job_states(current_troubles.as_of) s
-    join nightshift.runs last on last.id = s.last_run
+    join nightshift.runs l on l.id = s.last_run
+    cross join lateral nightshift.run_as_of(l, current_troubles.as_of) last
     -- The health check runs again in minutes, so one failure is no news.
     where s.failed_in_row + s.lost_in_row >= case when s.job = 'health-check' then 2 else 1 end
     union all
@@ -23417,7 +23441,7 @@ as $$
     'partialInRow', s.partial_in_row,
     'lostInRow', s.lost_in_row,
     'runs', (
-      select coalesce(jsonb_agg(nightshift.status_run(r) order by r.started_at desc), '[]')
+      select coalesce(jsonb_agg(nightshift.status_run(nightshift.run_as_of(r, status_jobs.as_of)) order by r.started_at desc), '[]')
       from (
         select n.* from nightshift.runs n
         where n.job = s.job and n.started_at <= status_jobs.as_of
@@ -23428,7 +23452,8 @@ as $$
   ) order by s.job), '[]'))
   from nightshift.job_states(status_jobs.as_of) s
   left join nightshift.jobs j on j.name = s.job
-  left join nightshift.runs last on last.id = s.last_run
+  left join nightshift.runs l on l.id = s.last_run
+  left join lateral nightshift.run_as_of(l, status_jobs.as_of) last on l.id is not null
   left join nightshift.health_findings m
     on m.check_name = 'job_missed' and m.subject = s.job and m.level in ('warning', 'critical');
 $$;
@@ -28873,7 +28898,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'e43c33754204c4c3660a2e20bd5be8761f59f96fcd9a4e32acc11c811ad339a4', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'dc77105874a04f1764730550dfb74c96a9a73614528d7cbf52c273214b6d7fb0', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28959,23 +28984,24 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys,
   restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
   retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since,
-  run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules,
-  seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold,
-  set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_reference, settle_users, shows_only,
-  soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
-  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
-  sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
-  status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
-  stay_released, stray_tables, strongest_fates, stuck_column, subtract_held, subtract_row_sets, table_of_policy,
-  tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen,
-  time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names,
-  trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
-  unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
-  usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session,
-  validate_default, verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
-  waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
-  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  why_not_sealed, without_replica_identity, work_due, xmin_holder
+  run_as_of, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron,
+  schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job,
+  set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_reference,
+  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
+  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
+  soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, status,
+  status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
+  status_section, status_trends, status_views, stay_released, stray_tables, strongest_fates, stuck_column,
+  subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum,
+  take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
+  trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
+  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
+  user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state,
+  vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
+  xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

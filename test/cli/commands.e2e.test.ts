@@ -350,6 +350,18 @@ describe('the command line', () => {
       cancelRequestedBy: expect.any(String),
     });
 
+    await db.sql`
+      update nightshift.runs set heartbeat_at = started_at + interval '90 seconds', lease_expires_at = now()
+      where status = 'running'`;
+    expect((await nightshift(['status'], env)).stdout).toMatch(
+      new RegExp(
+        `retention-purge[ │]+lost .* 1m 30s .*\\n[\\s\\S]*retention-purge[ │]+lost .* 1m 30s .*${id}`,
+      ),
+    );
+    const dead = await nightshift(['runs', id], env);
+    expect(dead.stdout).toMatch(/: lost\nStarted .*; took 1m 30s\n/);
+    expect(dead.stderr).toMatch(/Its last sign of life was at /);
+
     await db.sql`select nightshift.finish_run(r.id, r.fence, 'interrupted') from nightshift.runs r where r.status = 'running'`;
     const again = await nightshift(['cancel', id], env);
     expect(again.stdout).toMatch(/had ended: interrupted/);

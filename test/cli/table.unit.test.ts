@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { showHealth } from '../../cli/present/health-check.ts';
 import { presenter } from '../../cli/present/retention-purge.ts';
 import { table } from '../../cli/table.ts';
 import { age, showRuns } from '../../cli/ui.ts';
@@ -222,6 +223,37 @@ describe('the report of a purge', () => {
     });
     expect(lines.split('Nothing, if they can wait.')).toHaveLength(3);
     expect(lines).not.toContain('which is made once');
+  });
+});
+
+describe('a fix of several lines', () => {
+  const sql = [
+    `select nightshift.settle_reference('app.parents', 'app.children(parent_id)', 'with_children');`,
+    `select nightshift.settle_reference('app."a; -- b"', 'app.c(d)', 'keep');`,
+  ];
+  const fix = [
+    '-- If it is meant: POST /jobs/retention-purge/runs with {"force":["app.many"]}, or raise max_fraction.',
+    `${sql[0]} -- or, to let both stay: 'keep'`,
+    sql[1],
+  ].join('\n');
+  const finding = { subject: 'retention-purge', level: 'warning', value: 2, detail: null, fix };
+  const check = {
+    name: 'jobs_partial',
+    title: 'Jobs',
+    why: 'Why.',
+    unit: 'times',
+    level: 'warning',
+  };
+  const document = { checks: [{ ...check, findings: [finding], findingsTotal: 1 }] };
+
+  it.each([60, 80, 200])('is the same to who pastes it, in %d columns', (columns) => {
+    const shown = shownAt(columns, () => showHealth(document as never));
+    const lines = shown
+      .filter((line) => /^( {2}Fix: | {7})/.test(line))
+      .map((line) => line.slice(7));
+    expect(lines.join(' ')).toMatch(/nightshift -- run .*app\.many, or raise/);
+    const pasted = lines.filter((line) => !line.startsWith('-- ')).join(' ');
+    expect(pasted.replace(/\s+/g, ' ').replace(/ -- or,.*?'keep'/, '')).toBe(sql.join(' '));
   });
 });
 

@@ -9,6 +9,7 @@ import { createRpc } from '../../functions/_shared/rpc.ts';
 import { runJob } from '../../functions/_shared/run.ts';
 import { jobNames, loadJob } from '../../functions/registry.ts';
 import { describeSchema } from '../support/catalog.ts';
+import { nightshift } from '../support/command-line.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
 const rowsOf = async (db: TestDatabase) => {
@@ -135,6 +136,8 @@ describe('uninstall', () => {
     });
     await db.sql`drop view public.runs`;
     await db.sql`select nightshift.begin_run('retention-purge', 'cli')`;
+    const { stdout } = await nightshift(['uninstall', '--database-url', db.url]);
+    expect(stdout).toContain('In the way: a run of retention-purge that is under way');
     await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({ code: 'NS409' });
     expect(await db.sql`select 1 as n from nightshift.runs`).toHaveLength(1);
   });
@@ -153,6 +156,11 @@ describe('uninstall', () => {
       strangers: [],
       retired: [],
     });
+    const { stdout } = await nightshift(['uninstall', '--database-url', db.url]);
+    expect(stdout).toMatch(
+      /In the way: soft delete of public\.shelves, .*\nNothing was removed, nor would it be with --yes\./,
+    );
+    expect(stdout).not.toContain('Then the same with --yes');
     await expect(uninstall(db.url, { confirmed: true })).rejects.toMatchObject({
       code: 'NS422',
       hint: expect.stringContaining(`nightshift.disable_soft_delete('public.shelves', 'keep')`),

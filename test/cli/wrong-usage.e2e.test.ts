@@ -106,9 +106,31 @@ describe('wrong usage', () => {
       ['run', 'partition-maintenance', '--force', 'public.metrics', '--ancestors'],
       /It takes no --ancestors\.[\s\S]*--force takes no value\.|--force takes no value\.[\s\S]*It takes no --ancestors\./,
     ],
-    ['an argument', ['run', 'retention-purge', 'public.orders'], /too many arguments.*\n {2}Fix: /],
-    ['an option', ['run', 'retention-purge', '--onyl', 'x'], /unknown option '--onyl'/],
-    ['a command', ['statsu'], /unknown command 'statsu'/],
+    [
+      'a number that is too large',
+      ['run', 'view-refresh', '--parallelism', '99'],
+      /not valid for view-refresh \(NS422\)\n {2}--parallelism: It takes a whole number from 1 to 8\.\n/,
+    ],
+    [
+      'an argument',
+      ['run', 'retention-purge', 'public.orders'],
+      /^error: nightshift run: too many arguments.*\n {2}Fix: npm run nightshift -- run --help says/m,
+    ],
+    [
+      'an option',
+      ['run', 'retention-purge', '--onyl', 'x'],
+      /^error: nightshift run: unknown option '--onyl'/m,
+    ],
+    [
+      'what a command below a command needs',
+      ['soft-delete', 'disable'],
+      /^error: nightshift soft-delete disable: missing required argument 'table'\n {2}Fix: npm run nightshift -- soft-delete disable --help/m,
+    ],
+    [
+      'a command',
+      ['statsu'],
+      /^error: nightshift: unknown command 'statsu'[\s\S]*Fix: npm run nightshift -- <command> --help/m,
+    ],
   ])('says what there is instead of %s, and runs nothing', async (_, args, message) => {
     const before = await runs();
     const inWords = await nightshift(args, env);
@@ -168,7 +190,7 @@ describe('wrong usage', () => {
 
   it.each<[string, string[], Record<string, string>, string, number]>([
     ['no environment at all', ['status'], {}, 'NS422', 2],
-    ['a wrong key', ['policies'], { SUPABASE_SECRET_KEY: 'sb_secret_wrong' }, '', 1],
+    ['a wrong key', ['policies'], { SUPABASE_SECRET_KEY: 'sb_secret_wrong' }, 'NS422', 2],
     ['a project that is not there', ['health'], { SUPABASE_URL: 'http://127.0.0.1:9' }, 'NS503', 1],
   ])('prints the error as the one document for %s', async (_, args, wrong, errorCode, code) => {
     const environment = Object.keys(wrong).length > 0 ? { ...env, ...wrong } : {};

@@ -134,6 +134,9 @@ describe('jobs_partial', () => {
       ...(n === 1
         ? { error: { code: 'NS422', message: 'The query of app.b fails', hint: 'Mend it.' } }
         : {}),
+      ...(n === 2
+        ? { fixes: [{ subject: view, fix: 'Nothing, if it can wait. -- or at once: select 1;' }] }
+        : {}),
     }));
     const blocked = [{ partition: 'app.p1', reason: 'its rows are needed' }];
     await recordRun(db.sql, 'view-refresh', {
@@ -151,7 +154,8 @@ describe('jobs_partial', () => {
         detail: expect.stringMatching(
           /left app\.b: The query of app\.b fails; app\.c: app\.x changed; app\.d: .*; and 1 more$/,
         ),
-        fix: '-- Mend it.',
+        // Of one that may do nothing the other way is no way to paste, either.
+        fix: '-- Mend it.\n-- Nothing, if it can wait.\n-- or at once: select 1;',
       },
       'partition-maintenance': {
         detail: expect.stringMatching(

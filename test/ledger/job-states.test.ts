@@ -104,6 +104,37 @@ describe('what the ledger says of a job', () => {
     expect((await stateOf()).lostInRow).toBe(1);
   });
 
+  it('tells of such a run as lost with its last sign of life, wherever it is read, and writes nothing', async () => {
+    await ran(1, 'running');
+    const [row] = await db.sql<[{ id: string }]>`
+      update nightshift.runs set heartbeat_at = started_at + interval '20 seconds' returning id`;
+    const lost = {
+      id: row.id,
+      status: 'lost',
+      finishedAt: '2026-03-10T11:00:20+00:00',
+      error: {
+        code: 'NS409',
+        detail: 'Its last sign of life was at 2026-03-10 11:00:20 UTC.',
+      },
+    };
+    expect((await stateOf()).lastRun).toMatchObject(lost);
+    const [read] = await db.sql`
+      select nightshift.get_run(${row.id}) as one, nightshift.find_run(${row.id}) as found,
+        nightshift.list_runs() -> 0 as listed, nightshift.cancel_run(${row.id}) as cancelled,
+        (select jsonb_agg(t.text) from nightshift.current_troubles(${noon}) t) as troubles,
+        (select r.status from nightshift.runs r) as status`;
+    expect(read).toMatchObject({
+      one: lost,
+      found: lost,
+      listed: lost,
+      cancelled: lost,
+      troubles: ['The last run died.'],
+      status: 'running',
+    });
+    await db.sql`update nightshift.runs set dry_run = true`;
+    expect((await stateOf()).lastAside).toMatchObject(lost);
+  });
+
   it('knows how long it usually takes, without the last run', async () => {
     for (const [index, seconds] of [10, 20, 30, 4_000].entries()) {
       await ran(100 - index, 'succeeded', { seconds });

@@ -202,10 +202,15 @@ describe('a lease', () => {
     const next = await begin({ as_of: afterNoon(60) });
     expect(next).toMatchObject({ outcome: 'started', lost: [run.id] });
     expect(next.run.fence).toBeGreaterThan(run.fence);
-    const [lost] =
-      await db.sql`select status, error, finished_at from nightshift.runs where id = ${run.id}`;
-    expect(lost).toMatchObject({ status: 'lost', error: { code: 'NS409' } });
-    expect(lost?.finished_at).not.toBeNull();
+    // It ended with its last sign of life, and not when somebody found it.
+    expect(await rpc.call('get_run', { run_id: run.id }, runDocument)).toMatchObject({
+      status: 'lost',
+      finishedAt: noon,
+      error: {
+        code: 'NS409',
+        detail: 'Its last sign of life was at 2031-01-01 12:00:00 UTC.',
+      },
+    });
   });
 
   it('of one job keeps no other job out', async () => {
@@ -529,6 +534,13 @@ describe('the trimming of the ledger', () => {
     await begin();
     const rows = await db.sql`select id from nightshift.runs where id = any(${[...gone, ...kept]})`;
     expect(rows.map(({ id }) => id).toSorted()).toEqual(kept.toSorted());
+  });
+
+  it('keeps a run whose last sign of life is as old, until it has been told of', async () => {
+    const { run } = await begin({ as_of: '2021-01-01T00:00:00Z' });
+    expect(await begin()).toMatchObject({ lost: [run.id] });
+    const told = await rpc.call('get_run', { run_id: run.id }, runDocument);
+    expect(told.finishedAt).toBe('2021-01-01T00:00:00+00:00');
   });
 
   it('follows the retention in the settings and counts what it drops', async () => {

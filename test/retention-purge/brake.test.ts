@@ -45,7 +45,12 @@ describe('the brake', () => {
     await createTables();
     const { run, error } = await runPurge(db, { only: ['app.items'] });
     expect(run.status).toBe('failed');
-    expect(error).toMatchObject({ code: 'NS428', message: refused });
+    expect(error).toMatchObject({
+      code: 'NS428',
+      message: refused,
+      // There is no other.
+      detail: 'It was left alone: no more of it goes in this run.',
+    });
     expect(run.error).toMatchObject({ code: 'NS428' });
   });
 

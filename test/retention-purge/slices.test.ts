@@ -14,8 +14,9 @@ const db = setUpDatabase();
 beforeEach(() => startAfresh(db.sql));
 
 type Way = 'sweep' | 'index';
-/** A row that comes early, and the last one. */
+/** A row that comes early, one that comes late in the first slice, and the last one. */
 const early = { sweep: 999, index: 2321 };
+const lateInSlice = { sweep: 2999, index: 679 };
 const last = { sweep: 19_999, index: 17_679 };
 
 /** Every other row is due. By the index the purge goes where Postgres believes that hardly any is. */
@@ -365,6 +366,27 @@ describe.each(['sweep', 'index'] as const)('a row in use: %s', (way) => {
     const first = await run.batch();
     expect(first).toMatchObject({ bySlices: true, done: false });
     expect(first.step.rowsPurged).toBeGreaterThan(batchRows);
+    expect(await run.finish()).toMatchObject({ rowsPurged: dueCount - 1 });
+    await user`rollback`;
+  });
+
+  it('makes one slice be undone, and none of those that would come to it again', async () => {
+    await createItems(way);
+    const user = await inOpenTransaction(
+      db,
+      `select from app.items where id = ${lateInSlice[way]} for update`,
+    );
+    const session = db.connect();
+    const run = await beginBatches(session, items);
+    for (let n = 0; n < 3; n++) expect(await run.batch(500)).toMatchObject({ bySlices: false });
+    // Also of what was undone.
+    await session`select pg_stat_force_next_flush()`;
+    const [deletes] = await session<[{ n: number }]>`
+      select n_tup_del::integer as n from pg_stat_user_tables where relid = 'app.items'::regclass`;
+    const gone = rowCount - (await idsOf(db.sql, items)).length;
+    expect(gone).toBeGreaterThan(500);
+    expect(deletes.n - gone).toBeGreaterThan(1_000);
+    expect(deletes.n - gone).toBeLessThan(2_000);
     expect(await run.finish()).toMatchObject({ rowsPurged: dueCount - 1 });
     await user`rollback`;
   });

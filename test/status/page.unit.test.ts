@@ -180,6 +180,17 @@ describe('the page', () => {
     expect(page).not.toContain('What a run would do');
   });
 
+  it('says what a run had done that has no report because it died', () => {
+    const progress = {
+      backlogs: { 'app.events': { dueRows: 1204 } },
+      steps: { 'app.events': { rowsPurged: 600 } },
+    };
+    const died: RunDocument = { ...run, status: 'lost', dryRun: false, report: null, progress };
+    const page = show(runPage(died, reader, nowMs));
+    expect(page).toContain('600 of about 1,204 due rows purged');
+    expect(page).not.toContain('Nothing was done');
+  });
+
   it('has no button for whoever only reads', () => {
     expect(shown(failing(), reader)).not.toMatch(/<button(?! class="link">Log out)|class="button"/);
     expect(shown(failing(), steerer)).toContain('Pause all jobs');

@@ -283,7 +283,10 @@ describe('jobs in the snapshot', () => {
       message: 'It took too long',
       hint: 'Wait',
     });
-    await add('table-vacuum', 'lost', '1 hour');
+    await add('table-vacuum', 'running', '1 hour');
+    await db.sql`
+      update nightshift.runs set heartbeat_at = finished_at, lease_expires_at = finished_at + lease, finished_at = null
+      where job = 'table-vacuum'`;
     const { jobs } = await lookAgain(db.sql);
     const [purge, refresh, vacuum, partitions, health] = [
       'retention-purge',
@@ -301,7 +304,15 @@ describe('jobs in the snapshot', () => {
       failedInRow: 1,
       lastError: { code: '57014', message: 'It took too long', hint: 'Wait' },
     });
-    expect(vacuum).toMatchObject({ state: 'lost', lostInRow: 1 });
+    // Nobody has found it yet.
+    const lost = { status: 'lost', finishedAt: expect.any(String) };
+    expect(vacuum).toMatchObject({
+      state: 'lost',
+      lostInRow: 1,
+      lastRun: lost,
+      runs: [lost],
+      lastError: { code: 'NS409', hint: expect.stringContaining('Look for its last log lines') },
+    });
     expect(partitions).toMatchObject({ state: 'notUsed', lastRun: null, runs: [] });
     expect(health).toMatchObject({ state: 'running', lastRun: { status: 'running' } });
   });

@@ -6,8 +6,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
-    -- What is no SQL is said as a comment.
-    select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || f.fix end
+    -- What is no SQL is said as a comment, and so is the SQL of the other way, which has a line of its own.
+    select case when f.fix ~ '^(select|create|alter|drop|grant|vacuum|set) ' then f.fix else '-- ' || replace(f.fix, ' -- or', E'\n-- or') end
     from (
       select coalesce(fix_of_step.step #>> '{error,hint}', fix_of_step.step #>> '{fixes,0,fix}') as fix
     ) f

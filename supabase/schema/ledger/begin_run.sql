@@ -35,6 +35,8 @@ begin
   -- Whoever repeats a call has waited for its answer, and nobody works on its run: an outage must not make it lost.
   update nightshift.runs r set heartbeat_at = as_of, lease_expires_at = as_of + r.lease
   where r.request_id = begin_run.request_id and r.status = 'running' and r.lease_expires_at <= as_of;
+  -- Before a run is marked as lost: its last sign of life may be older than what the ledger keeps, and it has yet to be told of.
+  perform nightshift.trim_runs(least(as_of, now()));
   lost := nightshift.mark_lost_runs(begin_run.job, as_of);
 
   select r.* into run from nightshift.runs r where r.request_id = begin_run.request_id;
@@ -64,7 +66,6 @@ begin
   if begin_run.trigger in ('cli', 'http') then
     perform nightshift.require_known_names(begin_run.job, begin_run.input);
   end if;
-  perform nightshift.trim_runs(least(as_of, now()));
 
   select r.* into other from nightshift.runs r
   where r.job = begin_run.job and r.status = 'running' and not r.dry_run and not coalesce(begin_run.dry_run, false);

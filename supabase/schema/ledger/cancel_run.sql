@@ -30,9 +30,9 @@ begin
       message = format('There is no run %s', run_id),
       hint = 'It may have been trimmed from the ledger.';
   end if;
-  return nightshift.describe_run(run);
+  return nightshift.describe_run(nightshift.run_as_of(run, now()));
 end;
 $$;
 
 comment on function nightshift.cancel_run is
-  'Asks a run to end as interrupted: it does so before its next batch, view or partition, and what it had committed stays. One that waits to be continued ends at once, and its error says who asked. One that has ended stays as it is, also one that nothing would continue any more. requested_by: who asks, for the ledger. Returns the run. Errors: NS404.';
+  'Asks a run to end as interrupted: it does so before its next batch, view or partition, and what it had committed stays. One that waits to be continued ends at once, and its error says who asked. One that has ended stays as it is, also one that nothing would continue any more. One whose lease has run out is returned as lost, and ends if it comes back. requested_by: who asks, for the ledger. Returns the run. Errors: NS404.';

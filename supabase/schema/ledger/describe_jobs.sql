@@ -9,7 +9,9 @@ as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'job', j.job,
     'declaredAt', j.declared_at,
-    'lastRun', (select nightshift.describe_run(r) from nightshift.runs r where r.id = j.last_run) - 'report' - 'progress',
+    'lastRun', (
+      select nightshift.describe_run(nightshift.run_as_of(r, describe_jobs.as_of)) from nightshift.runs r where r.id = j.last_run
+    ) - 'report' - 'progress',
     'lastSuccessAt', j.last_success_at,
     'secondsSinceLastSuccess', extract(epoch from describe_jobs.as_of - coalesce(j.last_success_at, j.declared_at))::bigint,
     'failedInRow', j.failed_in_row,
@@ -17,7 +19,7 @@ as $$
     'lostInRow', j.lost_in_row,
     'usualDurationMs', round(j.usual_duration_ms),
     'lastAside', (
-      select nightshift.describe_run(r) || '{"report": null}' from nightshift.runs r
+      select nightshift.describe_run(nightshift.run_as_of(r, describe_jobs.as_of)) || '{"report": null}' from nightshift.runs r
       where r.job = j.job and (r.dry_run or r.input ?| array['only', 'reindex']) and r.status <> 'skipped' and r.started_at <= describe_jobs.as_of
       order by r.started_at desc
       limit 1

@@ -30,7 +30,7 @@ begin
       message = format('The ids of several runs begin with %s', find_run.id),
       hint = 'Write more of it.';
   end if;
-  return nightshift.describe_run(found_runs[1]);
+  return nightshift.describe_run(nightshift.run_as_of(found_runs[1], now()));
 end;
 $$;
 

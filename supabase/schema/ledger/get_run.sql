@@ -16,7 +16,7 @@ begin
       message = format('There is no run %s', run_id),
       hint = 'It may have been trimmed from the ledger.';
   end if;
-  return nightshift.describe_run(run);
+  return nightshift.describe_run(nightshift.run_as_of(run, now()));
 end;
 $$;
 

@@ -6,7 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  select coalesce(jsonb_agg(nightshift.describe_run(r) order by r.started_at desc), '[]')
+  select coalesce(jsonb_agg(nightshift.describe_run(nightshift.run_as_of(r, now())) order by r.started_at desc), '[]')
   from (
     select r.*
     from nightshift.runs r

@@ -9,14 +9,8 @@ declare
 begin
   with lost as (
     update nightshift.runs r
-    set
-      status = 'lost',
-      finished_at = mark_lost_runs.as_of,
-      error = jsonb_build_object(
-        'code', 'NS409',
-        'message', 'The lease ran out without a heartbeat: the function died or was frozen.',
-        'hint', 'What it had done is in progress; the next run goes on from there. Look for its last log lines.'
-      )
+    set (status, finished_at, error)
+      = (select l.status, l.finished_at, l.error from nightshift.run_as_of(r, mark_lost_runs.as_of) l)
     where r.job = mark_lost_runs.job
       and r.status = 'running'
       and r.lease_expires_at <= mark_lost_runs.as_of
@@ -28,4 +22,4 @@ end;
 $$;
 
 comment on function nightshift.mark_lost_runs is
-  'Marks the running run of a job as lost when its lease has run out, and returns its id. A crash counts without anyone reporting it.';
+  'Marks the running run of a job as lost when its lease has run out, as having ended with its last sign of life, and returns its id. A crash counts without anyone reporting it.';

@@ -13,7 +13,8 @@ as $$
         else format('The last run failed: %s.', rtrim(left(last.error ->> 'message', 500), '.'))
       end, true, null::text[]
     from nightshift.job_states(current_troubles.as_of) s
-    join nightshift.runs last on last.id = s.last_run
+    join nightshift.runs l on l.id = s.last_run
+    cross join lateral nightshift.run_as_of(l, current_troubles.as_of) last
     -- The health check runs again in minutes, so one failure is no news.
     where s.failed_in_row + s.lost_in_row >= case when s.job = 'health-check' then 2 else 1 end
     union all

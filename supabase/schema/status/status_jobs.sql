@@ -34,7 +34,7 @@ as $$
     'partialInRow', s.partial_in_row,
     'lostInRow', s.lost_in_row,
     'runs', (
-      select coalesce(jsonb_agg(nightshift.status_run(r) order by r.started_at desc), '[]')
+      select coalesce(jsonb_agg(nightshift.status_run(nightshift.run_as_of(r, status_jobs.as_of)) order by r.started_at desc), '[]')
       from (
         select n.* from nightshift.runs n
         where n.job = s.job and n.started_at <= status_jobs.as_of
@@ -45,7 +45,8 @@ as $$
   ) order by s.job), '[]'))
   from nightshift.job_states(status_jobs.as_of) s
   left join nightshift.jobs j on j.name = s.job
-  left join nightshift.runs last on last.id = s.last_run
+  left join nightshift.runs l on l.id = s.last_run
+  left join lateral nightshift.run_as_of(l, status_jobs.as_of) last on l.id is not null
   left join nightshift.health_findings m
     on m.check_name = 'job_missed' and m.subject = s.job and m.level in ('warning', 'critical');
 $$;

@@ -1,6 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { HealthFinding } from '../../functions/health-check/schema.ts';
 import { createDatabase, setUpDatabase } from '../support/database.ts';
+import { emptySchema } from '../support/empty-schema.ts';
 import { readCheck, readHealth } from '../support/health.ts';
 import { makeSick, sicknesses } from '../support/sick-database.ts';
 
@@ -11,7 +12,7 @@ beforeAll(() =>
     select nightshift.set_health_threshold('duplicate_indexes', null, info => 0),
       nightshift.set_health_threshold('foreign_keys_without_index', null, info => 0)`),
 );
-beforeEach(() => run('drop schema if exists app cascade; create schema app'));
+beforeEach(() => run(emptySchema('app')));
 
 const run = (statements: string) => db.sql.unsafe(statements);
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { emptied } from '../support/empty-schema.ts';
 import { propertyRuns } from '../support/property.ts';
 import {
   contentAfter,
@@ -214,6 +215,8 @@ describe('what a purge removes', () => {
     db = await createDatabase();
     await db.sql.unsafe(`
       create role ${roles.below} bypassrls; create role ${roles.above} in role ${roles.below}; create role ${roles.stranger};
+      create schema "case" authorization ${roles.below};
+      grant usage on schema "case" to ${roles.above}, ${roles.stranger};
       select nightshift.hand_over('${roles.below}');`);
   });
   afterAll(async () => {
@@ -290,9 +293,8 @@ async function build(sql: Sql, scenario: Scenario): Promise<void> {
   // What may go unseen goes by slices then, with an index for each key: by the index of the marker, or block by block.
   const inSlices = scenario.batchRows >= 500;
   const statements = [
-    `drop schema if exists "case" cascade; create schema "case" authorization ${roles.below};
-     grant usage on schema "case" to ${roles.above}, ${roles.stranger};
-     delete from nightshift.retention_policies where true;`,
+    emptied('"case"'),
+    'delete from nightshift.retention_policies where true;',
     `set enable_seqscan = ${useIndexes ? 'off' : 'on'};`,
   ];
   tables.forEach((table, t) => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, inject } from 'vitest';
 import type { Gateway } from '../../infra/local/gateway.ts';
 import { type LocalPostgres, startPostgres } from '../../infra/local/postgres.ts';
 import { adminOf } from './admin.ts';
+import { emptySchema } from './empty-schema.ts';
 import { keepSecret } from './record-output.ts';
 import { closeGateway, sharedGateway, sharedServer, templateDatabase } from './shared.ts';
 
@@ -82,8 +83,7 @@ export async function startAfresh(sql: postgres.Sql): Promise<void> {
     select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and usename = current_user and state like 'idle in transaction%'`;
   await sql.unsafe(`
-    drop schema if exists app cascade;
-    create schema app;
+    ${emptySchema('app')}
     delete from nightshift.retention_policies;
     delete from nightshift.refresh_policies;
     delete from nightshift.view_refreshes;

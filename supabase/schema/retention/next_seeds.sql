@@ -13,8 +13,6 @@ declare
   -- Each is locked until the batch ends, with its indexes, and all sessions have room for a few thousand locks.
   max_leaves constant integer := 100;
   stop_at timestamptz;
-  -- With some rows in hand it looks no longer for more than a small batch takes.
-  enough_at timestamptz;
   lock_clause constant text := case when locking then 'for update skip locked' else '' end;
   cutoff constant timestamptz := least(run.started_at, now()) - policy.drop_after;
   left_alone oid[];
@@ -40,7 +38,6 @@ begin
     order by l::oid
   loop
     stop_at := coalesce(stop_at, clock_timestamp() + interval '150 milliseconds');
-    enough_at := coalesce(enough_at, clock_timestamp() + interval '50 milliseconds');
     reads_on := false;
     is_full := looked_at = max_leaves or nightshift.count_rows(seeds) >= batch_rows or looked_at > 0 and clock_timestamp() > stop_at;
     exit when is_full;
@@ -106,8 +103,7 @@ begin
         exit;
       end if;
       -- A sweep comes past many rows that are not due, and what a batch takes whatever its size should be for more than a few.
-      is_full := 4 * nightshift.count_rows(seeds) >= 3 * batch_rows
-        or clock_timestamp() > case when cardinality(seeds) > 0 then enough_at else stop_at end;
+      is_full := 4 * nightshift.count_rows(seeds) >= 3 * batch_rows or clock_timestamp() > stop_at;
       exit when is_full;
       reads_on := true;
     end loop;

@@ -14754,8 +14754,6 @@ declare
   -- Each is locked until the batch ends, with its indexes, and all sessions have room for a few thousand locks.
   max_leaves constant integer := 100;
   stop_at timestamptz;
-  -- With some rows in hand it looks no longer for more than a small batch takes.
-  enough_at timestamptz;
   lock_clause constant text := case when locking then 'for update skip locked' else '' end;
   cutoff constant timestamptz := least(run.started_at, now()) - policy.drop_after;
   left_alone oid[];
@@ -14781,7 +14779,6 @@ begin
     order by l::oid
   loop
     stop_at := coalesce(stop_at, clock_timestamp() + interval '150 milliseconds');
-    enough_at := coalesce(enough_at, clock_timestamp() + interval '50 milliseconds');
     reads_on := false;
     is_full := looked_at = max_leaves or nightshift.count_rows(seeds) >= batch_rows or looked_at > 0 and clock_timestamp() > stop_at;
     exit when is_full;
@@ -14847,8 +14844,7 @@ begin
         exit;
       end if;
       -- A sweep comes past many rows that are not due, and what a batch takes whatever its size should be for more than a few.
-      is_full := 4 * nightshift.count_rows(seeds) >= 3 * batch_rows
-        or clock_timestamp() > case when cardinality(seeds) > 0 then enough_at else stop_at end;
+      is_full := 4 * nightshift.count_rows(seeds) >= 3 * batch_rows or clock_timestamp() > stop_at;
       exit when is_full;
       reads_on := true;
     end loop;
@@ -29156,7 +29152,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '1124ea62aca3b15d09f21f899347a6973bc586992e35ca27eb83d2744cb38d64', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ea1836b928504d15f2b4d4c43f22807233a37b5b18cd95f2f0ddab27ab5c2c1d', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -1610,6 +1610,14 @@ export type Database = {
         }
         Returns: Record<string, unknown>
       }
+      closures_of: {
+        Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          max_members: number
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: Record<string, unknown>
+      }
       code_in_context: {
         Args: { context: string }
         Returns: {
@@ -1890,6 +1898,7 @@ export type Database = {
           rows_to_delete: Database["nightshift"]["CompositeTypes"]["row_set"][]
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
           scope: unknown[]
+          try_names?: Json
         }
         Returns: string
       }
@@ -2370,6 +2379,16 @@ export type Database = {
           isOneToOne: true
           isSetofReturn: false
         }
+      }
+      find_refusing_rows: {
+        Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+          scope: unknown[]
+          stop_at: string
+        }
+        Returns: Record<string, unknown>
       }
       find_relation: { Args: { name: string }; Returns: unknown }
       find_released_rows: {
@@ -4191,6 +4210,10 @@ export type Database = {
           oldest_due?: string
           policy: Database["nightshift"]["Tables"]["retention_policies"]["Row"]
         }
+        Returns: undefined
+      }
+      require_not_all_refused: {
+        Args: { finished: boolean; relation: unknown; step: Json }
         Returns: undefined
       }
       require_nothing_queued: {

@@ -29,6 +29,7 @@ export interface TableResults {
   /** What ended the run early, in a sentence. */
   stopped?: string | undefined;
   durationMs?: number;
+  timedOutMs?: number;
   pauses?: Pick<Pauses, 'pacedMs' | 'pacedFor'> | undefined;
   error?: NightshiftError;
 }
@@ -82,6 +83,7 @@ export function stepOf(
     durationMs: Math.round(results.durationMs ?? 0),
     pacedMs: results.pauses?.pacedMs ?? 0,
     pacedFor: results.pauses?.pacedFor ?? [],
+    timedOutMs: Math.round(results.timedOutMs ?? 0),
     leftOut: [
       ...new Set(keys.filter(({ leftOut }) => leftOut).map(({ table }) => table)),
     ].toSorted(),

@@ -182,6 +182,7 @@ const listed = new Set(['created', 'retired', 'dropped', 'blocked', 'kept', 'che
 const ofTheWork = new Set([
   'batches',
   'pacedMs',
+  'timedOutMs',
   'durationMs',
   'deadRowsBefore',
   'freezeAgeBefore',

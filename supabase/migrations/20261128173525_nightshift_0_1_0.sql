@@ -4191,7 +4191,12 @@ begin
     '^PL/pgSQL function (?:("(?:[^"\n]|"")+"|[^\s."(]+)\.)?("(?:[^"\n]|"")+"|[^\s."(]+)\(([^\n]*)\) line (\d{1,9}) at',
     'gn'
   ) with ordinality c(parts, depth)
-  join pg_catalog.pg_proc p on quote_ident(p.proname) = c.parts[2]
+  -- By the index: there are thousands.
+  cross join lateral (
+    select f.* from pg_catalog.pg_proc f
+    where f.proname = case when c.parts[2] like '"%' then replace(substr(c.parts[2], 2, length(c.parts[2]) - 2), '""', '"') else c.parts[2] end::name
+    offset 0
+  ) p
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   where n.nspname <> 'nightshift' and (c.parts[1] is null or quote_ident(n.nspname) = c.parts[1])
   order by c.depth, replace(oidvectortypes(p.proargtypes), ', ', ',') = c.parts[3] desc, p.oid;
@@ -10853,6 +10858,99 @@ $$;
 comment on function nightshift.choose_due_rows is
   'The next due rows of a leaf after cursor, about batch_rows of them, or up to 20,000 with one marker value, locked when locking says so and then known to be due under the lock; passed_over: how many it came past that are in use. cursor: mode (sweep: after is the address of a row; index: after is a marker value), after, and leafDone once nothing is left behind it.';
 
+-- supabase/schema/retention/closures_of.sql
+
+create or replace function nightshift.closures_of(
+  rows nightshift.row_set[],
+  keys nightshift.purge_key[],
+  max_members integer,
+  out due_rows nightshift.held_row[],
+  out members nightshift.row_set[],
+  out ends integer[],
+  out dependent integer[],
+  out depends_on integer[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set enable_mergejoin = off
+set enable_nestloop = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  seeds integer[];
+  policies oid[];
+  relations oid[];
+  is_due boolean[];
+  addresses tid[];
+begin
+  with recursive inside as materialized (
+    select s.policy, s.relation, s.due, t.tid, row_number() over (order by t.position desc, s.position) as n
+    from unnest(rows) with ordinality s(policy, relation, due, tids, position)
+    cross join lateral unnest(s.tids) with ordinality t(tid, position)
+  ),
+  links as materialized (
+    select f.policy, f.relation, f.tid, i.policy as referencing_policy, i.relation as referencing_relation, i.due as referencing_due,
+      i.tid as referencing_tid
+    from inside i
+    join nightshift.find_references(rows, rows, array(select k from unnest(keys) k where k.role <> 'release')) f
+      on f.referencing_relation = i.relation and f.referencing_tid = i.tid
+  ),
+  needed(n, policy, relation, due, tid) as (
+    select i.n, i.policy, i.relation, i.due, i.tid from inside i where i.due
+    union
+    select r.n, l.referencing_policy, l.referencing_relation, l.referencing_due, l.referencing_tid
+    from needed r
+    join links l on l.policy = r.policy and l.relation = r.relation and l.tid = r.tid
+  ),
+  found as materialized (
+    select d.* from needed d limit max_members + 1
+  )
+  select array_agg(f.n), array_agg(f.policy), array_agg(f.relation), array_agg(f.due), array_agg(f.tid)
+  into seeds, policies, relations, is_due, addresses
+  from found f;
+  due_rows := '{}';
+  if cardinality(seeds) > max_members then
+    return;
+  end if;
+  with found as materialized (
+    select f.* from unnest(seeds, policies, relations, is_due, addresses) f(seed, policy, relation, due, tid)
+  ),
+  -- What others go only with comes before them.
+  seed as materialized (
+    select s.seed, s.policy, s.relation, s.tid, row_number() over (order by s.members, s.seed) as n
+    from (
+      select f.seed, count(*) over (partition by f.seed) as members, f.policy, f.relation, f.tid,
+        row_number() over (partition by f.seed order by f.position) as position
+      from unnest(seeds, policies, relations, is_due, addresses) with ordinality f(seed, policy, relation, due, tid, position)
+    ) s
+    -- The row itself was found first.
+    where s.position = 1
+  ),
+  sets as materialized (
+    select s.n, f.policy, f.relation, f.due, array_agg(f.tid) as tids
+    from found f join seed s on s.seed = f.seed
+    group by s.n, f.policy, f.relation, f.due
+  ),
+  others as materialized (
+    select s.n, o.n as other
+    from found f
+    join seed s on s.seed = f.seed
+    join seed o on o.policy = f.policy and o.relation = f.relation and o.tid = f.tid
+    where f.due and o.n <> s.n
+  )
+  select
+    array(select row(s.policy, s.relation, s.tid, null, null)::nightshift.held_row from seed s order by s.n),
+    array(select row(s.policy, s.relation, s.due, s.tids)::nightshift.row_set from sets s order by s.n),
+    array(select (sum(c.sets) over (order by c.n))::integer from (select s.n, count(*) as sets from sets s group by s.n) c order by c.n),
+    array(select o.n::integer from others o order by o.n, o.other),
+    array(select o.other::integer from others o order by o.n, o.other)
+  into due_rows, members, ends, dependent, depends_on;
+end;
+$$;
+
+comment on function nightshift.closures_of is
+  'Of rows that can go together, the due ones, and what each goes only with, itself among them: members[ends[n - 1] + 1] to members[ends[n]]. Those with fewest come first. dependent, depends_on: which of them go only with which others. No rows when these are more than max_members.';
+
 -- supabase/schema/retention/column_type.sql
 
 create or replace function nightshift.column_type(relation regclass, column_name name)
@@ -11159,15 +11257,21 @@ create or replace function nightshift.delete_by_halves(
   inout held nightshift.held_row[],
   out deleted nightshift.row_set[],
   out released nightshift.released_row[],
-  out moved nightshift.moved_row[]
+  out moved nightshift.moved_row[],
+  out is_stopped boolean
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- After so many, without one that went, it is not single rows that cannot go.
-  max_refusals constant integer := 32;
-  refusals integer := 0;
+  -- What is not decided by then waits for the next batch: one that ran into the statement timeout would have decided nothing.
+  stop_at constant timestamptz := clock_timestamp() + interval '1 second';
+  keys constant nightshift.purge_key[] := array(
+    select k from nightshift.purge_keys(array(select r.policy from unnest(rows_to_delete) r union select unnest(component))) k
+  );
+  known_before constant integer := cardinality(held);
+  found record;
+  is_tried boolean := false;
   refusal text;
   due_rows nightshift.held_row[];
   slices int4range[];
@@ -11181,16 +11285,26 @@ begin
   deleted := '{}';
   released := '{}';
   moved := '{}';
+  select f.* into found from nightshift.find_refusing_rows(run, scope, rows_to_delete, keys, stop_at) f;
+  held := held || found.refused;
+  perform nightshift.remember_held(run.id, found.refused);
+  is_stopped := cardinality(found.untried) > 0;
   -- Those seen last come first: what refers to others goes before them.
   due_rows := array(
     select row(r.policy, r.relation, t.tid, 'held', null)::nightshift.held_row
-    from unnest(rows_to_delete) r
+    from unnest(nightshift.subtract_held(rows_to_delete, found.refused || found.untried)) r
     cross join lateral unnest(r.tids) with ordinality t(tid, position)
     where r.due
     order by t.position
   );
-  slices := array[int4range(1, cardinality(due_rows), '[]')];
+  slices := case when cardinality(due_rows) > 0 then array[int4range(1, cardinality(due_rows), '[]')] else '{}' end;
+  -- Together, some may refuse that would go each by itself.
   while cardinality(slices) > 0 loop
+    if clock_timestamp() > stop_at and is_tried and (cardinality(deleted) > 0 or cardinality(held) > known_before) then
+      is_stopped := true;
+      return;
+    end if;
+    is_tried := true;
     slice := slices[cardinality(slices)];
     slices := trim_array(slices, 1);
     part := array(
@@ -11216,9 +11330,7 @@ begin
     refusal := nightshift.delete_rows(run, going, scope);
     if refusal is not null and upper(slice) - lower(slice) = 1 then
       -- It may be one of the other due rows that cannot go: where references run in a circle, children lead to them as well.
-      going := nightshift.find_needed_with(going, part, array(
-        select k from nightshift.purge_keys(array(select g.policy from unnest(going) g union select unnest(component))) k
-      ));
+      going := nightshift.find_needed_with(going, part, keys);
       if nightshift.count_rows(going) < nightshift.count_rows(resolved.rows_to_delete) then
         refusal := nightshift.delete_rows(run, going, scope);
       end if;
@@ -11232,14 +11344,6 @@ begin
       held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
       insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal)
       on conflict do nothing;
-      refusals := refusals + 1;
-      if refusals >= max_refusals and cardinality(deleted) = 0 then
-        raise exception using
-          errcode = 'NS422',
-          message = format('No row of %s could be deleted: %s refused each of %s that were tried', part[1].relation::regclass, refusal, refusals),
-          detail = 'The batch was rolled back, with whatever the trigger did.',
-          hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already; current_setting(''nightshift.run_id'', true) tells it that a purge deletes. To see what it says, delete one of the due rows by hand, its children first.';
-      end if;
     else
       middle := (lower(slice) + upper(slice)) / 2;
       slices := slices || int4range(lower(slice), middle) || int4range(middle, upper(slice));
@@ -11249,7 +11353,7 @@ end;
 $$;
 
 comment on function nightshift.delete_by_halves is
-  'Deletes what of rows can go, halving them until those that a trigger or constraint refuses stand alone: they join held, and what they refer to. Errors: those of delete_rows, and NS422 when every row refuses.';
+  'Deletes what of rows can go, without those that a trigger or constraint refuses (see find_refusing_rows), and halving them where they refuse only together: they join held, and what they refer to. is_stopped: after a second, some of them were not decided. Errors: those of delete_rows.';
 
 -- supabase/schema/retention/delete_closure.sql
 
@@ -11261,27 +11365,54 @@ create or replace function nightshift.delete_closure(
   inout held nightshift.held_row[],
   inout released nightshift.released_row[],
   out deleted nightshift.row_set[],
-  out moved nightshift.moved_row[]
+  out moved nightshift.moved_row[],
+  out is_stopped boolean
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  -- Of more, those that a trigger changes are left to the next run, or counted again.
+  max_left constant integer := 10000;
   moved_by_triggers nightshift.moved_row[];
 begin
   if nightshift.delete_rows(run, rows_to_delete, scope) is null then
     deleted := rows_to_delete;
+    is_stopped := false;
     select f.released, f.moved into released, moved from nightshift.follow_released(run.id, scope, released) f;
   else
-    select h.held, h.deleted, h.released, h.moved into held, deleted, released, moved
+    select h.held, h.deleted, h.released, h.moved, h.is_stopped into held, deleted, released, moved, is_stopped
     from nightshift.delete_by_halves(run, scope, component, rows_to_delete, held) h;
   end if;
-  if cardinality(held) > 0 and nightshift.fires_triggers(deleted, scope) then
+  if nightshift.fires_triggers(deleted, scope) then
     moved_by_triggers := nightshift.find_moved_rows(array(
-      select row(null, h.relation, true, array_agg(h.tid))::nightshift.row_set from unnest(held) h group by h.relation
+      select row(null, k.relation, true, array_agg(distinct k.tid))::nightshift.row_set
+      from (
+        select h.relation, h.tid from unnest(held) h
+        union all
+        select r.relation, t.tid
+        from unnest(case when is_stopped then nightshift.subtract_row_sets(rows_to_delete, deleted) end) r
+        cross join lateral unnest(r.tids) t(tid)
+        where r.due
+        union all
+        -- What earlier batches left. A table may have been cut off since, but is not while this batch holds it.
+        select l.relation, l.tid
+        from (
+          (select p.relation, p.tid from nightshift.purge_pending p where p.run_id = run.id limit max_left)
+          union all
+          (select d.relation, d.tid from nightshift.purge_decisions d where d.run_id = run.id and d.fate = 'refused' limit max_left)
+        ) l
+        join (
+          select r.relation, pg_relation_size(r.relation) / current_setting('block_size')::integer as blocks
+          from unnest(rows_to_delete) r group by r.relation
+        ) t on t.relation = l.relation and (l.tid::text::point)[0] < t.blocks
+      ) k
+      group by k.relation
     ));
-    perform nightshift.follow_moved_rows(run.id, moved_by_triggers);
-    moved := moved || moved_by_triggers;
+    if cardinality(moved_by_triggers) > 0 then
+      perform nightshift.follow_moved_rows(run.id, moved_by_triggers);
+      moved := moved || moved_by_triggers;
+    end if;
   end if;
   if cardinality(moved) > 0 then
     held := array(
@@ -11294,11 +11425,16 @@ end;
 $$;
 
 comment on function nightshift.delete_closure is
-  'Deletes what resolve_references says may go, or as much of it as triggers and constraints let go; what they refuse joins held. released: the references that were set to null or default; moved: the rows that have changed with it, of those that the run knows or can meet. All with where the rows are then. Errors: those of delete_rows and delete_by_halves.';
+  'Deletes what resolve_references says may go, or as much of it as triggers and constraints let go; what they refuse joins held. released: the references that were set to null or default; moved: the rows that have changed with it, of those that the run knows or can meet. All with where the rows are then. is_stopped: some of them were not decided, see delete_by_halves. Errors: those of delete_rows.';
 
 -- supabase/schema/retention/delete_rows.sql
 
-create or replace function nightshift.delete_rows(run nightshift.runs, rows_to_delete nightshift.row_set[], scope oid[])
+create or replace function nightshift.delete_rows(
+  run nightshift.runs,
+  rows_to_delete nightshift.row_set[],
+  scope oid[],
+  try_names jsonb default null
+)
 returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -11313,6 +11449,7 @@ declare
   deleted_rows bigint;
   deleted jsonb;
   expected jsonb;
+  may_go boolean := false;
   state text;
   violated text;
   context text;
@@ -11321,7 +11458,7 @@ begin
     return null;
   end if;
   -- The row locks hold the tables as they are from here on; a partition may have been detached just before.
-  if exists (
+  if try_names is null and exists (
     select 1 from unnest(rows_to_delete) d
     where d.due and not exists (select 1 from nightshift.covering_policy(d.relation, scope) p where p.relation::oid = d.policy)
   ) then
@@ -11345,11 +11482,17 @@ begin
       group by d.relation
     ) s
   );
-  perform nightshift.hold_cascades(by_table);
-
-  names := nightshift.trusted_names(array(
-    select d.relation from unnest(by_table) with ordinality d(policy, relation, due, tids, position) order by d.position
-  ));
+  if try_names is null then
+    perform nightshift.hold_cascades(by_table);
+    names := nightshift.trusted_names(array(
+      select d.relation from unnest(by_table) with ordinality d(policy, relation, due, tids, position) order by d.position
+    ));
+  else
+    names := array(
+      select try_names ->> d.relation::text
+      from unnest(by_table) with ordinality d(policy, relation, due, tids, position) order by d.position
+    );
+  end if;
   -- Where the rows lie close together, bounds let Postgres read that stretch of the table once, three times as fast as
   -- fetching each row by its address.
   select
@@ -11398,9 +11541,16 @@ begin
     if deleted <> expected then
       raise exception using errcode = 'NS422', message = 'A trigger kept a row from being deleted';
     end if;
+    if try_names is not null then
+      may_go := true;
+      raise exception using errcode = 'NS200';
+    end if;
   exception
     -- A trigger may raise any code there is, and only the rows can tell which of them it means.
     when others then
+      if may_go then
+        return null;
+      end if;
       get stacked diagnostics
         state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
       -- The server is in trouble or another session in the way, or no row of this table could go. Of 40001 the next try tells, by
@@ -11415,7 +11565,7 @@ end;
 $$;
 
 comment on function nightshift.delete_rows is
-  'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. Errors: NS425 when a table is no longer covered, and what concerns more than single rows.';
+  'Deletes locked rows of any tables in one statement. Returns null, or what refused (a trigger or constraint, by name; never what it said, which may quote a row) and then nothing is deleted. try_names: what trusted_names says of their tables; then they have been tried before, with others, and nothing is deleted: it only says what would refuse. Errors: NS425 when a table is no longer covered, and what concerns more than single rows.';
 
 -- supabase/schema/retention/delete_slice.sql
 
@@ -12288,6 +12438,85 @@ $$;
 comment on function nightshift.find_references is
   'Which rows of referencing refer to which of referenced, and by the key of which policy: all are read by their addresses, so that it does not matter whether a key has an index. Errors: NS404, NS422 (see key_joins).';
 
+-- supabase/schema/retention/find_refusing_rows.sql
+
+-- Each try is undone, so that nothing has to be looked at again before the next one.
+
+create or replace function nightshift.find_refusing_rows(
+  run nightshift.runs,
+  scope oid[],
+  rows nightshift.row_set[],
+  keys nightshift.purge_key[],
+  stop_at timestamptz,
+  out refused nightshift.held_row[],
+  out untried nightshift.held_row[]
+)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Where rows refer to each other in long chains, each goes only with very many others.
+  max_members constant integer := 8 * nightshift.count_rows(rows) + 1000;
+  due_rows nightshift.held_row[];
+  -- With which sets each of them goes: those up to ends of it, and behind ends of the one before.
+  members nightshift.row_set[];
+  ends integer[];
+  -- Which of them go only with others of them, and with which.
+  dependent integer[];
+  depends_on integer[];
+  given_up integer[] := '{}';
+  relations constant oid[] := array(select distinct r.relation from unnest(rows) r);
+  names jsonb;
+  first integer := 1;
+  last integer;
+  size integer;
+  -- As far as one is known to refuse.
+  suspect_until integer := 0;
+  refusal text;
+begin
+  refused := '{}';
+  untried := '{}';
+  select c.due_rows, c.members, c.ends, c.dependent, c.depends_on into due_rows, members, ends, dependent, depends_on
+  from nightshift.closures_of(rows, keys, max_members) c;
+  select jsonb_object_agg(n.relation, n.name) into names
+  from unnest(relations, nightshift.trusted_names(relations)) n(relation, name);
+  size := greatest(cardinality(due_rows) / 2, 1);
+  while first <= cardinality(due_rows) loop
+    if first > 1 and clock_timestamp() > stop_at then
+      untried := due_rows[first:];
+      return;
+    end if;
+    last := least(first + size - 1, cardinality(due_rows));
+    refusal := nightshift.delete_rows(run, array(
+      select row(m.policy, m.relation, m.due, array_agg(distinct t.tid))::nightshift.row_set
+      from generate_series(first, last) n
+      cross join lateral unnest(members[coalesce(ends[n - 1], 0) + 1:ends[n]]) m
+      cross join lateral unnest(m.tids) t(tid)
+      where n <> all(given_up)
+      group by m.policy, m.relation, m.due
+    ), scope, names);
+    if refusal is not null and last > first then
+      suspect_until := last;
+      size := (last - first + 1) / 2;
+      continue;
+    elsif refusal is not null then
+      refused := refused || row(due_rows[first].policy, due_rows[first].relation, due_rows[first].tid, 'refused', refusal)::nightshift.held_row;
+      -- What goes only with it stays as well, and need not be tried.
+      given_up := given_up || array(select d.n from unnest(dependent, depends_on) d(n, other) where d.other = first);
+      size := 1;
+    elsif last < suspect_until then
+      size := greatest((suspect_until - last) / 2, 1);
+    else
+      size := 2 * size;
+    end if;
+    first := last + 1;
+  end loop;
+end;
+$$;
+
+comment on function nightshift.find_refusing_rows is
+  'Those due ones of rows, which delete_rows has just not let go together, that a trigger or constraint does not let go, with what refuses: parts of them are deleted, and that is undone, half as many after a part that refuses and twice as many after one that does not. Rows that go only with a refused one are not tried. untried: those for which there was no time before stop_at. Nothing is found where too many rows go only with each other. Errors: those of delete_rows.';
+
 -- supabase/schema/retention/find_relation.sql
 
 create or replace function nightshift.find_relation(name text)
@@ -12801,6 +13030,7 @@ create or replace function nightshift.hold_cascades(rows nightshift.row_set[])
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   referencing constant regclass[] := array(
@@ -14417,6 +14647,7 @@ returns text
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return (
@@ -14558,6 +14789,7 @@ declare
   passed_over bigint;
   known nightshift.held_row[];
   looked_at integer := 0;
+  reads_on boolean;
   is_full boolean := cursor = 'null';
 begin
   seeds := '{}';
@@ -14570,6 +14802,7 @@ begin
     order by l::oid
   loop
     stop_at := coalesce(stop_at, clock_timestamp() + interval '150 milliseconds');
+    reads_on := false;
     is_full := looked_at = max_leaves or nightshift.count_rows(seeds) >= batch_rows or looked_at > 0 and clock_timestamp() > stop_at;
     exit when is_full;
     if left_alone is null and nightshift.may_be_left_alone(leaf, run.started_at) then
@@ -14608,9 +14841,9 @@ begin
     loop
       select c.cursor, c.chosen, c.passed_over into cursor, chosen, passed_over
       from nightshift.choose_due_rows(
-        -- A handful at the end of a batch would be the way into a leaf for little.
         leaf, due, policy.marker_column, lock_clause,
-        greatest(batch_rows - nightshift.count_rows(seeds), least(batch_rows, 500))::integer, cursor
+        -- A handful at the end of a batch would be the way into a leaf for little.
+        greatest(batch_rows - nightshift.count_rows(seeds), case when reads_on then 1 else least(batch_rows, 500) end)::integer, cursor
       ) c;
       step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + coalesce(passed_over, 0));
       -- Counted before they moved here.
@@ -14633,8 +14866,10 @@ begin
         cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
         exit;
       end if;
-      is_full := cardinality(seeds) > 0 or clock_timestamp() > stop_at;
+      -- A sweep comes past many rows that are not due, and what a batch takes whatever its size should be for more than a few.
+      is_full := 4 * nightshift.count_rows(seeds) >= 3 * batch_rows or clock_timestamp() > stop_at;
       exit when is_full;
+      reads_on := true;
     end loop;
     exit when is_full;
   end loop;
@@ -14761,6 +14996,8 @@ create or replace function nightshift.note_decisions(
 returns nightshift.held_row[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- As in subtract_held.
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   counted nightshift.held_row[];
@@ -14781,8 +15018,9 @@ begin
     from unnest(held) h
     where case when level is null
       then (h.relation, h.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
-      else (h.relation, h.tid) in (
-        select p.relation, p.tid from nightshift.purge_pending p where p.run_id = run.id and p.turn = note_decisions.turn::oid and p.walked)
+      else exists (
+        select from nightshift.purge_pending p
+        where p.run_id = run.id and p.turn = note_decisions.turn::oid and p.relation = h.relation and p.tid = h.tid and p.walked)
       end
   );
   if in_circle or exists (select from unnest(held) h where h.fate = 'undecided') then
@@ -15459,14 +15697,19 @@ begin
       select d.* into result
       from nightshift.delete_closure(run, scope, component, resolved.rows_to_delete, resolved.held, resolved.released) d;
     else
-      select resolved.rows_to_delete as deleted, resolved.held, resolved.released, '{}'::nightshift.moved_row[] as moved into result;
+      select resolved.rows_to_delete as deleted, resolved.held, resolved.released, '{}'::nightshift.moved_row[] as moved, false as is_stopped into result;
     end if;
     deleted := result.deleted;
+    waiting := case when result.is_stopped then nightshift.follow_rows(nightshift.subtract_row_sets(seeds, deleted)) else '{}' end;
+    waiting := nightshift.subtract_held(waiting, result.held);
     seeds := case when cardinality(result.moved) > 0 then nightshift.follow_rows(seeds) else seeds end;
     step := nightshift.count_held(step, nightshift.note_decisions(
-      run, policy.relation, level, seeds, '{}', deleted, result.held, cardinality(component) > 0,
+      run, policy.relation, level, seeds, waiting, deleted, result.held, cardinality(component) > 0,
       case when assess then 'assessed' when dry then 'gone' end
     ));
+    if nightshift.count_rows(waiting) > 0 then
+      perform nightshift.put_off(run, policy.relation, level, waiting, '{}');
+    end if;
     if cardinality(result.moved) > 0 then
       step := nightshift.recount_moved_rows(run, policy, step, result.moved);
     end if;
@@ -15486,6 +15729,9 @@ begin
   finished := step -> 'cursor' = 'null' and not exists (
     select from nightshift.purge_pending p where p.run_id = run.id and p.turn = policy.relation::oid
   );
+  if not dry then
+    perform nightshift.require_not_all_refused(policy.relation, step, finished);
+  end if;
   if assess then
     refusal := nightshift.note_assessment(run, policy.relation, step, finished);
     finished := finished or refusal is not null;
@@ -16754,6 +17000,37 @@ $$;
 comment on function nightshift.require_no_sentinel is
   'Raises NS422, with the column that mends it in the hint, where the marker has a constant default that is due, or holds a time that programs write for "no time": year 1, 1900, the beginning of 1970. oldest_due: the oldest row that is due, where it is known; a later one shows that there is none.';
 
+-- supabase/schema/retention/require_not_all_refused.sql
+
+create or replace function nightshift.require_not_all_refused(relation regclass, step jsonb, finished boolean)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Fewer may be all that are due.
+  fewest constant integer := 32;
+  -- Rows that may never go are the oldest ones, and come first every night: many of them are no reason to leave the others.
+  most constant integer := 10000;
+  refused constant bigint := step ->> 'rowsRefused';
+  refuser text;
+begin
+  if (step ->> 'rowsPurged')::bigint > 0 or refused < (case when finished then fewest else most end) then
+    return;
+  end if;
+  select r.key into refuser from jsonb_each_text(step -> 'refusedBy') r order by r.value::bigint desc, r.key limit 1;
+  raise exception using
+    errcode = 'NS422',
+    message = format('No row of %s could be deleted: %s of them were refused, most by %s', relation, refused, refuser),
+    detail = 'The last batch was rolled back, with whatever the trigger did.',
+    hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already; current_setting(''nightshift.run_id'', true) tells it that a purge deletes. To see what it says, delete one of the due rows by hand, its children first.';
+end;
+$$;
+
+comment on function nightshift.require_not_all_refused is
+  'Raises NS422 when nothing of a table went and it is not single rows that cannot go: at the end of its turn, and before it after very many of them.';
+
 -- supabase/schema/retention/require_one_policy.sql
 
 create or replace function nightshift.require_one_policy(relation regclass)
@@ -17688,6 +17965,8 @@ returns nightshift.row_set[]
 language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
+-- The number of rows known beforehand, Postgres would compare each with each where a hash table of them might not fit work_mem.
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   if cardinality(held) = 0 then
@@ -28898,7 +29177,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'dc77105874a04f1764730550dfb74c96a9a73614528d7cbf52c273214b6d7fb0', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'dd4a16adcbc15ade70eab4ba04c0e3a02e0dbbd2f742dba4462964fe67d2a30e', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -28907,34 +29186,34 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   begin_run, begin_vacuum, bound_of_time, brake, call_for_role, called_functions, calling_user, can_be_referenced,
   cancel_run, cancellation, cascade_keys, check_health, check_key_query, check_lease, check_partition_policy,
   check_partition_sizes, check_purgeable, check_refresh_policy, check_release, check_retention_policy,
-  check_soft_delete, check_vacuum_policy, child_condition, children_of_slice, choose_due_rows, code_in_context,
-  column_definition_type, column_type, columns_named, columns_referred, comparison_operator, composite_types,
-  condition_in_sql, constant_default, consume_wake, copy_after_attach, copy_grants, copy_settings, count_between,
-  count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until, covering_policy,
-  create_by_state, create_missing_partitions, create_partition, create_partitions, cron_jobs, current_troubles,
-  daily_points, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job, declare_keys, declared_since,
-  default_exclusions, default_schedules, delete_by_halves, delete_closure, delete_rows, delete_slice, deleted_parent,
-  deleted_since, deleted_so_far, deletion_actor, deletion_events, deletion_events_default, deletion_hash,
-  deletion_operation, deletion_stats, deletions_since, describe_busy, describe_ddl_failure, describe_declaration,
-  describe_declared_policy, describe_declared_query, describe_delete_triggers, describe_duration, describe_failure,
-  describe_growth, describe_health_check, describe_holders, describe_holding_keys, describe_index,
-  describe_installation, describe_jobs, describe_key_queries, describe_leftovers, describe_needs,
-  describe_partition_policy, describe_partition_sets, describe_refresh, describe_refresh_policy,
-  describe_retention_policy, describe_retired, describe_run, describe_status, describe_step, describe_table_trend,
-  describe_trends, describe_vacuum_policy, describe_vacuum_state, describe_view, disable_soft_delete, drop_exclusion,
-  drop_inherited_keys, drop_retired_partitions, due_by_marker, due_by_policy, due_condition, duplicates_query,
-  edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events, estimate_bloat, estimate_rows,
-  exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query, extend_lease, extension_function,
-  failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among, find_key_query, find_keys,
-  find_moved_rows, find_needed_rows, find_needed_with, find_references, find_refresh, find_refresh_policy,
-  find_relation, find_released_rows, find_rows, find_run, find_stranger, find_vacuum_policy, find_view, finish_detach,
-  finish_reindex, finish_run, finish_vacuum, fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step,
-  follow_moved_rows, follow_released, follow_rename, follow_renames, follow_rows, follow_tables, forced_names,
-  forecast_full, forget_decisions, forget_starts, free_partition_name, freeze_limit, get_health, get_run, gone_of,
-  grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age,
-  health_backlog_growth, health_blocked_sessions, health_cache_hit, health_checks, health_connections,
-  health_database_growth, health_database_size, health_days_until_full, health_dead_tuples,
-  health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
+  check_soft_delete, check_vacuum_policy, child_condition, children_of_slice, choose_due_rows, closures_of,
+  code_in_context, column_definition_type, column_type, columns_named, columns_referred, comparison_operator,
+  composite_types, condition_in_sql, constant_default, consume_wake, copy_after_attach, copy_grants, copy_settings,
+  count_between, count_deleted, count_held, count_movable_rows, count_released, count_rows, counted, counted_until,
+  covering_policy, create_by_state, create_missing_partitions, create_partition, create_partitions, cron_jobs,
+  current_troubles, daily_points, ddl_step, dead_rows, declare_cascades, declare_health_check, declare_job,
+  declare_keys, declared_since, default_exclusions, default_schedules, delete_by_halves, delete_closure, delete_rows,
+  delete_slice, deleted_parent, deleted_since, deleted_so_far, deletion_actor, deletion_events,
+  deletion_events_default, deletion_hash, deletion_operation, deletion_stats, deletions_since, describe_busy,
+  describe_ddl_failure, describe_declaration, describe_declared_policy, describe_declared_query,
+  describe_delete_triggers, describe_duration, describe_failure, describe_growth, describe_health_check,
+  describe_holders, describe_holding_keys, describe_index, describe_installation, describe_jobs, describe_key_queries,
+  describe_leftovers, describe_needs, describe_partition_policy, describe_partition_sets, describe_refresh,
+  describe_refresh_policy, describe_retention_policy, describe_retired, describe_run, describe_status, describe_step,
+  describe_table_trend, describe_trends, describe_vacuum_policy, describe_vacuum_state, describe_view,
+  disable_soft_delete, drop_exclusion, drop_inherited_keys, drop_retired_partitions, due_by_marker, due_by_policy,
+  due_condition, duplicates_query, edges_to_children, edges_to_parents, enable_soft_delete, encrypt_deletion_events,
+  estimate_bloat, estimate_rows, exclude_from_default, exclusion_of, explain_attach_failure, explain_key_query,
+  extend_lease, extension_function, failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among,
+  find_key_query, find_keys, find_moved_rows, find_needed_rows, find_needed_with, find_references, find_refresh,
+  find_refresh_policy, find_refusing_rows, find_relation, find_released_rows, find_rows, find_run, find_stranger,
+  find_vacuum_policy, find_view, finish_detach, finish_reindex, finish_run, finish_vacuum, fires_triggers,
+  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames,
+  follow_rows, follow_tables, forced_names, forecast_full, forget_decisions, forget_starts, free_partition_name,
+  freeze_limit, get_health, get_run, gone_of, grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps,
+  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
+  health_checks, health_connections, health_database_growth, health_database_size, health_days_until_full,
+  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
   health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
   health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
   health_jobs_partial, health_key_queries, health_late_schedules, health_ledger_size, health_level,
@@ -28976,21 +29255,21 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
   remove_vacuum_policy, report_bloat, require_attached, require_call, require_checked_keys, require_few_due,
   require_health_checks, require_indexes, require_known_names, require_marker_index, require_no_rule,
-  require_no_sentinel, require_nothing_queued, require_one_policy, require_own_rows, require_ownership,
-  require_partition_policies, require_period, require_reached_keys, require_reading_query, require_real_run,
-  require_referencing_indexes, require_refresh_policies, require_replica_identity, require_retention_policies,
-  require_room_for_locks, require_statistics, require_tables, require_trusted, require_trusted_keys,
-  require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake, resolve_references,
-  rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since, restricting_keys,
-  restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings, retire_partitions,
-  retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since,
-  run_as_of, run_by_hand, run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron,
-  schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes, served_at, set_cron_job,
-  set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner, settle_reference,
-  settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades, soft_delete_policies,
-  soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view,
-  soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation, status,
-  status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
+  require_no_sentinel, require_not_all_refused, require_nothing_queued, require_one_policy, require_own_rows,
+  require_ownership, require_partition_policies, require_period, require_reached_keys, require_reading_query,
+  require_real_run, require_referencing_indexes, require_refresh_policies, require_replica_identity,
+  require_retention_policies, require_room_for_locks, require_statistics, require_tables, require_trusted,
+  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
+  resolve_references, rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since,
+  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words,
+  rows_of_operation, rows_since, run_as_of, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
+  scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes,
+  served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
+  settle_reference, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
+  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
+  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
+  status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
   status_section, status_trends, status_views, stay_released, stray_tables, strongest_fates, stuck_column,
   subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum,
   take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,

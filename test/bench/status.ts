@@ -68,7 +68,7 @@ async function fill(databaseUrl: string): Promise<void> {
           'relation', p.relation::text, 'status', 'partial', 'dueRows', 1000, 'dueRowsExact', true, 'rowsPurged', 900,
           'children', '{}'::jsonb, 'released', '{}'::jsonb, 'rowsBlocked', 0, 'blockedBy', '{}'::jsonb, 'rowsKept', 0, 'keptBy', '{}'::jsonb,
           'rowsRefused', 0, 'refusedBy', '{}'::jsonb, 'rowsUndecided', 0, 'rowsLeft', p.relation::oid::bigint % 7, 'rowsLeftExact', true,
-          'overdueSeconds', 86400, 'batches', 3, 'durationMs', 250, 'pacedMs', 0, 'pacedFor', '[]'::jsonb, 'fixes', '[]'::jsonb,
+          'overdueSeconds', 86400, 'batches', 3, 'durationMs', 250, 'pacedMs', 0, 'timedOutMs', 0, 'pacedFor', '[]'::jsonb, 'fixes', '[]'::jsonb,
           'leftOut', '[]'::jsonb, 'warnings', '[]'::jsonb
         )) from nightshift.retention_policies p
       ))

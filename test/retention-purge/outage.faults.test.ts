@@ -70,6 +70,7 @@ describe('a statement timeout of 200 ms', () => {
     expect(result.run.status).toBe('succeeded');
     expect(stepOf(result, items)).toMatchObject({ dueRows: 600, rowsPurged: 600, rowsLeft: 0 });
     expect(stepOf(result, items).durationMs).toBeGreaterThan(600);
+    expect(stepOf(result, items).timedOutMs).toBeGreaterThan(0);
     expect(await deletedIds(db.sql)).toEqual(range(1, 600));
   });
 

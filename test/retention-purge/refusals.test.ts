@@ -96,3 +96,99 @@ describe('a row that a trigger does not let go', () => {
     expect(await refusedBy()).toEqual({ 'trigger guard on app.items (line 3 of app.guard())': 1 });
   });
 });
+
+describe('rows that a trigger does not let go', () => {
+  const items = 'app.items';
+  const createMany = (rows: number, refuses: string) =>
+    db.sql.unsafe(`
+      create table app.items (id integer primary key, deleted_at timestamptz, touched integer not null default 0);
+      insert into app.items select id, ${due} from generate_series(1, ${rows}) id;
+      create index on app.items (deleted_at);
+      select nightshift.add_retention_policy('app.items', '30 days', max_fraction => 1);
+      create function app.guard() returns trigger language plpgsql as $$
+      begin
+        if ${refuses} then raise exception 'on hold'; end if;
+        return old;
+      end $$;
+      create trigger guard before delete on app.items for each row execute function app.guard();
+    `);
+
+  it.each([
+    ['first', 'old.id <= 60'],
+    ['last', 'old.id > 40'],
+  ])('are many, and come %s, and the others go', async (_, refuses) => {
+    await createMany(100, refuses);
+    expect(stepOf(await runPurge(db), items)).toMatchObject({
+      status: 'partial',
+      rowsPurged: 40,
+      rowsRefused: 60,
+      rowsLeft: 60,
+    });
+  });
+
+  it('are looked for among others without asking anew after each what refers to them', async () => {
+    await createMany(200, 'old.id % 3 = 0');
+    await db.sql.unsafe(`create sequence app.looks`);
+    await countLooks('app.looks', async () => {
+      expect(stepOf(await runPurge(db), items)).toMatchObject({ rowsPurged: 134, rowsRefused: 66 });
+    });
+    const [looks] = await db.sql`select last_value::integer as n from app.looks`;
+    expect(looks?.n).toBeLessThan(10);
+  });
+
+  it('are each counted once, where there is no time for all at once and what goes changes those that wait', async () => {
+    await createMany(150, 'old.id % 2 = 0 and pg_sleep(0.03) is not null');
+    await db.sql.unsafe(`
+      create function app.touch() returns trigger language plpgsql as
+        $$ begin update app.items set touched = touched + 1 where id between old.id - 3 and old.id + 3; return null; end $$;
+      create trigger touch after delete on app.items for each row execute function app.touch();
+    `);
+    expect(stepOf(await runPurge(db), items)).toMatchObject({
+      rowsPurged: 75,
+      rowsRefused: 75,
+      rowsUndecided: 0,
+      rowsLeft: 75,
+    });
+  });
+
+  it('keep what they refer to, which the trigger is not said to refuse', async () => {
+    await db.sql.unsafe(`
+      create table app.items (id integer primary key, deleted_at timestamptz, reply_to integer references app.items);
+      insert into app.items select id, ${due}, nullif(id - 1, 0) from generate_series(1, 4) id;
+      create index on app.items (deleted_at);
+      create index on app.items (reply_to);
+      select nightshift.add_retention_policy('app.items', '30 days', max_fraction => 1);
+      create function app.guard() returns trigger language plpgsql as $$ begin raise exception 'on hold'; end $$;
+      create trigger guard before delete on app.items for each row when (old.id = 3) execute function app.guard();
+    `);
+    expect(stepOf(await runPurge(db), items)).toMatchObject({
+      rowsPurged: 1,
+      rowsRefused: 1,
+      rowsBlocked: 2,
+    });
+  });
+});
+
+/** Takes a number of the sequence each time a batch asks which rows may go. */
+async function countLooks(sequence: string, run: () => Promise<void>): Promise<void> {
+  const [found] = await db.sql`
+    select oid::regprocedure::text as signature, pg_get_function_arguments(oid) as arguments
+    from pg_proc where proname = 'resolve_references' and pronamespace = 'nightshift'::regnamespace`;
+  await db.sql.unsafe(`
+    alter function ${found?.signature} rename to resolve_references_uncounted;
+    create function nightshift.resolve_references(${found?.arguments}) language plpgsql set search_path = pg_catalog, pg_temp as $$
+    begin
+      perform nextval('${sequence}');
+      select r.* into rows_to_delete, held, released, reached, complete, ahead
+      from nightshift.resolve_references_uncounted(run, seeds, component, locking, max_rows, known_keys) r;
+    end $$;
+  `);
+  try {
+    await run();
+  } finally {
+    await db.sql.unsafe(`
+      drop function ${found?.signature};
+      alter function ${found?.signature.replace('(', '_uncounted(')} rename to resolve_references;
+    `);
+  }
+}

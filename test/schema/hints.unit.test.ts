@@ -16,7 +16,7 @@ const caughtInside: Record<string, string[]> = {
   'health/set_health_threshold.sql': ['NS200'],
   'key-queries/explain_key_query.sql': ['NS200'],
   'key-queries/require_reading_query.sql': ['NS200'],
-  'retention/delete_rows.sql': ['NS422'],
+  'retention/delete_rows.sql': ['NS200', 'NS422'],
   'retention/list_retention_policies.sql': ['NS200', 'NS424'],
   'retention/measure_leaves.sql': ['NS200', 'NS200'],
   'retention/preview_retention_purge.sql': ['NS200', 'NS424'],

@@ -185,7 +185,11 @@ const safeHere: Record<string, Record<string, string>> = {
   'retention/constant_default.sql': {
     expression: 'the default of a table that the guard was asked for just before',
   },
-  'retention/delete_rows.sql': { 'd.relation': 'a number' },
+  'retention/delete_rows.sql': {
+    'd.relation': 'a number',
+    'names[d.position]':
+      'from trusted_names, of find_refusing_rows where it calls, whose tables are held',
+  },
   'retention/delete_slice.sql': {
     condition: 'a condition on columns, from due_condition and unreferenced_condition',
     deletes: 'from children_of_slice',

@@ -13,7 +13,12 @@ begin
     '^PL/pgSQL function (?:("(?:[^"\n]|"")+"|[^\s."(]+)\.)?("(?:[^"\n]|"")+"|[^\s."(]+)\(([^\n]*)\) line (\d{1,9}) at',
     'gn'
   ) with ordinality c(parts, depth)
-  join pg_catalog.pg_proc p on quote_ident(p.proname) = c.parts[2]
+  -- By the index: there are thousands.
+  cross join lateral (
+    select f.* from pg_catalog.pg_proc f
+    where f.proname = case when c.parts[2] like '"%' then replace(substr(c.parts[2], 2, length(c.parts[2]) - 2), '""', '"') else c.parts[2] end::name
+    offset 0
+  ) p
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   where n.nspname <> 'nightshift' and (c.parts[1] is null or quote_ident(n.nspname) = c.parts[1])
   order by c.depth, replace(oidvectortypes(p.proargtypes), ', ', ',') = c.parts[3] desc, p.oid;

@@ -6,15 +6,21 @@ create or replace function nightshift.delete_by_halves(
   inout held nightshift.held_row[],
   out deleted nightshift.row_set[],
   out released nightshift.released_row[],
-  out moved nightshift.moved_row[]
+  out moved nightshift.moved_row[],
+  out is_stopped boolean
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- After so many, without one that went, it is not single rows that cannot go.
-  max_refusals constant integer := 32;
-  refusals integer := 0;
+  -- What is not decided by then waits for the next batch: one that ran into the statement timeout would have decided nothing.
+  stop_at constant timestamptz := clock_timestamp() + interval '1 second';
+  keys constant nightshift.purge_key[] := array(
+    select k from nightshift.purge_keys(array(select r.policy from unnest(rows_to_delete) r union select unnest(component))) k
+  );
+  known_before constant integer := cardinality(held);
+  found record;
+  is_tried boolean := false;
   refusal text;
   due_rows nightshift.held_row[];
   slices int4range[];
@@ -28,16 +34,26 @@ begin
   deleted := '{}';
   released := '{}';
   moved := '{}';
+  select f.* into found from nightshift.find_refusing_rows(run, scope, rows_to_delete, keys, stop_at) f;
+  held := held || found.refused;
+  perform nightshift.remember_held(run.id, found.refused);
+  is_stopped := cardinality(found.untried) > 0;
   -- Those seen last come first: what refers to others goes before them.
   due_rows := array(
     select row(r.policy, r.relation, t.tid, 'held', null)::nightshift.held_row
-    from unnest(rows_to_delete) r
+    from unnest(nightshift.subtract_held(rows_to_delete, found.refused || found.untried)) r
     cross join lateral unnest(r.tids) with ordinality t(tid, position)
     where r.due
     order by t.position
   );
-  slices := array[int4range(1, cardinality(due_rows), '[]')];
+  slices := case when cardinality(due_rows) > 0 then array[int4range(1, cardinality(due_rows), '[]')] else '{}' end;
+  -- Together, some may refuse that would go each by itself.
   while cardinality(slices) > 0 loop
+    if clock_timestamp() > stop_at and is_tried and (cardinality(deleted) > 0 or cardinality(held) > known_before) then
+      is_stopped := true;
+      return;
+    end if;
+    is_tried := true;
     slice := slices[cardinality(slices)];
     slices := trim_array(slices, 1);
     part := array(
@@ -63,9 +79,7 @@ begin
     refusal := nightshift.delete_rows(run, going, scope);
     if refusal is not null and upper(slice) - lower(slice) = 1 then
       -- It may be one of the other due rows that cannot go: where references run in a circle, children lead to them as well.
-      going := nightshift.find_needed_with(going, part, array(
-        select k from nightshift.purge_keys(array(select g.policy from unnest(going) g union select unnest(component))) k
-      ));
+      going := nightshift.find_needed_with(going, part, keys);
       if nightshift.count_rows(going) < nightshift.count_rows(resolved.rows_to_delete) then
         refusal := nightshift.delete_rows(run, going, scope);
       end if;
@@ -79,14 +93,6 @@ begin
       held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
       insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal)
       on conflict do nothing;
-      refusals := refusals + 1;
-      if refusals >= max_refusals and cardinality(deleted) = 0 then
-        raise exception using
-          errcode = 'NS422',
-          message = format('No row of %s could be deleted: %s refused each of %s that were tried', part[1].relation::regclass, refusal, refusals),
-          detail = 'The batch was rolled back, with whatever the trigger did.',
-          hint = 'A BEFORE DELETE trigger that turns deletes into soft deletes must let rows go that are soft-deleted already; current_setting(''nightshift.run_id'', true) tells it that a purge deletes. To see what it says, delete one of the due rows by hand, its children first.';
-      end if;
     else
       middle := (lower(slice) + upper(slice)) / 2;
       slices := slices || int4range(lower(slice), middle) || int4range(middle, upper(slice));
@@ -96,4 +102,4 @@ end;
 $$;
 
 comment on function nightshift.delete_by_halves is
-  'Deletes what of rows can go, halving them until those that a trigger or constraint refuses stand alone: they join held, and what they refer to. Errors: those of delete_rows, and NS422 when every row refuses.';
+  'Deletes what of rows can go, without those that a trigger or constraint refuses (see find_refusing_rows), and halving them where they refuse only together: they join held, and what they refer to. is_stopped: after a second, some of them were not decided. Errors: those of delete_rows.';

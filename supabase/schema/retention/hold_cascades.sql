@@ -2,6 +2,7 @@ create or replace function nightshift.hold_cascades(rows nightshift.row_set[])
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   referencing constant regclass[] := array(

@@ -25,6 +25,7 @@ declare
   passed_over bigint;
   known nightshift.held_row[];
   looked_at integer := 0;
+  reads_on boolean;
   is_full boolean := cursor = 'null';
 begin
   seeds := '{}';
@@ -37,6 +38,7 @@ begin
     order by l::oid
   loop
     stop_at := coalesce(stop_at, clock_timestamp() + interval '150 milliseconds');
+    reads_on := false;
     is_full := looked_at = max_leaves or nightshift.count_rows(seeds) >= batch_rows or looked_at > 0 and clock_timestamp() > stop_at;
     exit when is_full;
     if left_alone is null and nightshift.may_be_left_alone(leaf, run.started_at) then
@@ -75,9 +77,9 @@ begin
     loop
       select c.cursor, c.chosen, c.passed_over into cursor, chosen, passed_over
       from nightshift.choose_due_rows(
-        -- A handful at the end of a batch would be the way into a leaf for little.
         leaf, due, policy.marker_column, lock_clause,
-        greatest(batch_rows - nightshift.count_rows(seeds), least(batch_rows, 500))::integer, cursor
+        -- A handful at the end of a batch would be the way into a leaf for little.
+        greatest(batch_rows - nightshift.count_rows(seeds), case when reads_on then 1 else least(batch_rows, 500) end)::integer, cursor
       ) c;
       step := step || jsonb_build_object('rowsPassedOver', (step ->> 'rowsPassedOver')::bigint + coalesce(passed_over, 0));
       -- Counted before they moved here.
@@ -100,8 +102,10 @@ begin
         cursor := jsonb_build_object('leaf', leaf::oid::bigint, 'leafDone', true);
         exit;
       end if;
-      is_full := cardinality(seeds) > 0 or clock_timestamp() > stop_at;
+      -- A sweep comes past many rows that are not due, and what a batch takes whatever its size should be for more than a few.
+      is_full := 4 * nightshift.count_rows(seeds) >= 3 * batch_rows or clock_timestamp() > stop_at;
       exit when is_full;
+      reads_on := true;
     end loop;
     exit when is_full;
   end loop;

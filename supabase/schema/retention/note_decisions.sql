@@ -12,6 +12,8 @@ create or replace function nightshift.note_decisions(
 returns nightshift.held_row[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- As in subtract_held.
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   counted nightshift.held_row[];
@@ -32,8 +34,9 @@ begin
     from unnest(held) h
     where case when level is null
       then (h.relation, h.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
-      else (h.relation, h.tid) in (
-        select p.relation, p.tid from nightshift.purge_pending p where p.run_id = run.id and p.turn = note_decisions.turn::oid and p.walked)
+      else exists (
+        select from nightshift.purge_pending p
+        where p.run_id = run.id and p.turn = note_decisions.turn::oid and p.relation = h.relation and p.tid = h.tid and p.walked)
       end
   );
   if in_circle or exists (select from unnest(held) h where h.fate = 'undecided') then

@@ -155,14 +155,19 @@ begin
       select d.* into result
       from nightshift.delete_closure(run, scope, component, resolved.rows_to_delete, resolved.held, resolved.released) d;
     else
-      select resolved.rows_to_delete as deleted, resolved.held, resolved.released, '{}'::nightshift.moved_row[] as moved into result;
+      select resolved.rows_to_delete as deleted, resolved.held, resolved.released, '{}'::nightshift.moved_row[] as moved, false as is_stopped into result;
     end if;
     deleted := result.deleted;
+    waiting := case when result.is_stopped then nightshift.follow_rows(nightshift.subtract_row_sets(seeds, deleted)) else '{}' end;
+    waiting := nightshift.subtract_held(waiting, result.held);
     seeds := case when cardinality(result.moved) > 0 then nightshift.follow_rows(seeds) else seeds end;
     step := nightshift.count_held(step, nightshift.note_decisions(
-      run, policy.relation, level, seeds, '{}', deleted, result.held, cardinality(component) > 0,
+      run, policy.relation, level, seeds, waiting, deleted, result.held, cardinality(component) > 0,
       case when assess then 'assessed' when dry then 'gone' end
     ));
+    if nightshift.count_rows(waiting) > 0 then
+      perform nightshift.put_off(run, policy.relation, level, waiting, '{}');
+    end if;
     if cardinality(result.moved) > 0 then
       step := nightshift.recount_moved_rows(run, policy, step, result.moved);
     end if;
@@ -182,6 +187,9 @@ begin
   finished := step -> 'cursor' = 'null' and not exists (
     select from nightshift.purge_pending p where p.run_id = run.id and p.turn = policy.relation::oid
   );
+  if not dry then
+    perform nightshift.require_not_all_refused(policy.relation, step, finished);
+  end if;
   if assess then
     refusal := nightshift.note_assessment(run, policy.relation, step, finished);
     finished := finished or refusal is not null;

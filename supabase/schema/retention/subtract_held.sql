@@ -3,6 +3,8 @@ returns nightshift.row_set[]
 language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
+-- The number of rows known beforehand, Postgres would compare each with each where a hash table of them might not fit work_mem.
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   if cardinality(held) = 0 then

@@ -9,11 +9,11 @@ const suite = setUpHandler({ NIGHTSHIFT_HTTP_BUDGET_MS: '4000' });
 const { call, coldStart, runOf, runs, send } = suite;
 
 beforeEach(async () => {
-  await suite.fill('app.orders', { due: 2_600, fresh: 3_000 });
+  await suite.fill('app.orders', { due: 3_600, fresh: 4_000 });
   suite.slowDown();
 });
 
-const allDue = range(1, 2_600);
+const allDue = range(1, 3_600);
 /** What the bus took of continuations, as attempts of the run. */
 const asked = (runId: unknown) =>
   suite.bus.continues.map(({ detail }) => {
@@ -69,7 +69,7 @@ describe('a run that outlasts its time', () => {
       status: 'succeeded',
       trigger: 'http',
       attempt: all.length + 1,
-      report: { rowsPurged: 2_600, rowsLeft: 0 },
+      report: { rowsPurged: 3_600, rowsLeft: 0 },
     });
   });
 

@@ -26,7 +26,7 @@ describe('a batch', () => {
         select nightshift.count_rows(nightshift.subtract_held(array[row(1, 2, true, r.tids)::nightshift.row_set], r.held))::integer as left
         from (
           select array_agg(t.tid) as tids, array_agg(row(1, 2, t.tid, 'held', 'a key')::nightshift.held_row) filter (where t.n > 5) as held
-          from (select n, format('(%s,%s)', n / 100, n % 100 + 1)::tid as tid from generate_series(1, 100000) n) t
+          from (select n, format('(%s,%s)', n / 100, n % 100 + 1)::tid as tid from generate_series(1, 300000) n) t
         ) r`;
       expect(row?.left).toBe(5);
     });

@@ -183,7 +183,7 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport, said: Map<string,
       `${step.relation}: ${age(step.pacedMs / 1000)} of that in pauses for ${why} (--pace full makes none)`,
     );
   }
-  if (step.timedOutMs > 0) {
+  if (step.timedOutMs >= 1_000) {
     note(
       `${step.relation}: ${age(step.timedOutMs / 1000)} of that in batches that were rolled back at the statement timeout, and tried again with fewer rows`,
     );

@@ -11273,6 +11273,7 @@ declare
   found record;
   is_tried boolean := false;
   refusal text;
+  refused nightshift.held_row;
   due_rows nightshift.held_row[];
   slices int4range[];
   slice int4range;
@@ -11341,9 +11342,9 @@ begin
       released := nightshift.stay_released(released || followed.released, deleted);
       moved := moved || followed.moved;
     elsif upper(slice) - lower(slice) = 1 then
-      held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
-      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal)
-      on conflict do nothing;
+      refused := row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal);
+      held := held || refused;
+      perform nightshift.remember_held(run.id, array[refused]);
     else
       middle := (lower(slice) + upper(slice)) / 2;
       slices := slices || int4range(lower(slice), middle) || int4range(middle, upper(slice));
@@ -11553,8 +11554,8 @@ begin
       end if;
       get stacked diagnostics
         state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
-      -- The server is in trouble or another session in the way, or no row of this table could go. Of 40001 the next try tells, by
-      -- halves: a conflict with another session has passed by then, and a trigger that raises it does so again.
+      -- The server is in trouble or another session in the way, or no row of this table could go. Of 40001 the next try
+      -- tells: a conflict with another session has passed by then, and a trigger that raises it does so again.
       if state ~ '^(25|40(?!001)|53|54|55|57|58|XX)' or state = '42501' and context !~ 'function (?!nightshift\.)' then
         raise;
       end if;
@@ -29177,7 +29178,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'dd4a16adcbc15ade70eab4ba04c0e3a02e0dbbd2f742dba4462964fe67d2a30e', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c456ecca5c0ed7c39722ace852b44ffd2403cc2d57b38a4144e802b5c599f081', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

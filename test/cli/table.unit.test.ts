@@ -201,6 +201,15 @@ describe('the report of a purge', () => {
     expect(cells.filter((cell) => ['undecided', 'left'].includes(cell))).toEqual(figures);
   });
 
+  it.each([
+    [7_400, true],
+    [400, false],
+  ])('tells of %i ms in batches that the statement timeout ended: %s', (timedOutMs, told) => {
+    const lines = reportOf(true, { timedOutMs }).replace(/\s+/g, ' ');
+    expect(lines.includes('7s of that in batches that were rolled back')).toBe(told);
+    expect(lines.includes('at the statement timeout')).toBe(told);
+  });
+
   it('offers a call once that settles two foreign keys', () => {
     const call = "select nightshift.add_retention_policy('public.lines', '30 days');";
     const keys = ['a on public.lines', 'b on public.lines'];

@@ -22,6 +22,7 @@ declare
   found record;
   is_tried boolean := false;
   refusal text;
+  refused nightshift.held_row;
   due_rows nightshift.held_row[];
   slices int4range[];
   slice int4range;
@@ -90,9 +91,9 @@ begin
       released := nightshift.stay_released(released || followed.released, deleted);
       moved := moved || followed.moved;
     elsif upper(slice) - lower(slice) = 1 then
-      held := held || row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal)::nightshift.held_row;
-      insert into nightshift.purge_decisions values (run.id, part[1].relation, part[1].tids[1], 'refused', refusal)
-      on conflict do nothing;
+      refused := row(part[1].policy, part[1].relation, part[1].tids[1], 'refused', refusal);
+      held := held || refused;
+      perform nightshift.remember_held(run.id, array[refused]);
     else
       middle := (lower(slice) + upper(slice)) / 2;
       slices := slices || int4range(lower(slice), middle) || int4range(middle, upper(slice));

@@ -122,8 +122,8 @@ begin
       end if;
       get stacked diagnostics
         state = returned_sqlstate, violated = constraint_name, context = pg_exception_context;
-      -- The server is in trouble or another session in the way, or no row of this table could go. Of 40001 the next try tells, by
-      -- halves: a conflict with another session has passed by then, and a trigger that raises it does so again.
+      -- The server is in trouble or another session in the way, or no row of this table could go. Of 40001 the next try
+      -- tells: a conflict with another session has passed by then, and a trigger that raises it does so again.
       if state ~ '^(25|40(?!001)|53|54|55|57|58|XX)' or state = '42501' and context !~ 'function (?!nightshift\.)' then
         raise;
       end if;

@@ -169,14 +169,14 @@ export async function purgeTable(
   // Somebody waits for a dry run, so it takes turns, as if there were more to do than it has time for.
   const rowsLeft = run.dryRun ? Number.POSITIVE_INFINITY : rows + rowsBehind;
   const pauses = pace === 'gentle' ? new Pauses(rowsLeft, { besideOthers }) : undefined;
-  const lost = { timedOutMs: 0 };
+  const spent = { timedOutMs: 0 };
   const end =
     (before.assess
-      ? await walk(context, policy, before, { earlier: assessments, assess: true, pauses, lost })
+      ? await walk(context, policy, before, { earlier: assessments, assess: true, pauses, spent })
       : undefined) ??
-    (await walk(context, policy, before, { earlier: steps, assess: false, pauses, lost }));
+    (await walk(context, policy, before, { earlier: steps, assess: false, pauses, spent }));
   const durationMs = clock.nowMs() - startedMs;
-  return { policy, before, rowsPurged, durationMs, pauses, ...lost, outOfTime: false, ...end };
+  return { policy, before, rowsPurged, durationMs, pauses, ...spent, outOfTime: false, ...end };
 }
 
 /** One way through the table. Says why it ended, when there is nothing more to do for it. */
@@ -188,12 +188,12 @@ async function walk(
     earlier,
     assess,
     pauses,
-    lost,
+    spent,
   }: {
     earlier: Record<string, PurgeTotals>;
     assess: boolean;
     pauses: Pauses | undefined;
-    lost: { timedOutMs: number };
+    spent: { timedOutMs: number };
   },
 ): Promise<Partial<Purged> | undefined> {
   const { relation } = policy;
@@ -242,7 +242,7 @@ async function walk(
     } catch (thrown) {
       if (isStop(thrown)) break;
       const error = rethrowIfFatal(thrown);
-      if (error.code === timedOut) lost.timedOutMs += clock.nowMs() - calledMs;
+      if (error.code === timedOut) spent.timedOutMs += clock.nowMs() - calledMs;
       if (error.code === timedOut && size.halve()) continue;
       if (error.code === timedOut && !leavesUndecided) {
         // A row with which so much goes, or is released, that there is no time for it: it must not keep those behind it.

@@ -219,7 +219,7 @@ export interface PurgeStep {
   pacedMs: number;
   /** For what the pauses were made, in words; the longest in all first. */
   pacedFor: string[];
-  /** How much of it went into batches that the statement timeout ended. They were rolled back, and tried again with fewer rows. */
+  /** How much of it went into batches that the statement timeout ended. They were rolled back, and tried again with fewer rows; a single row is left undecided. */
   timedOutMs: number;
   /** Why rows are left, in words. */
   reason?: string;

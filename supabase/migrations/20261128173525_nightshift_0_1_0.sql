@@ -12516,7 +12516,7 @@ end;
 $$;
 
 comment on function nightshift.find_refusing_rows is
-  'Those due ones of rows, which delete_rows has just not let go together, that a trigger or constraint does not let go, with what refuses: parts of them are deleted, and that is undone, half as many after a part that refuses and twice as many after one that does not. Rows that go only with a refused one are not tried. untried: those for which there was no time before stop_at. Nothing is found where too many rows go only with each other. Errors: those of delete_rows.';
+  'Those due ones of rows, which delete_rows has just not let go together, that a trigger or constraint does not let go, with what refuses: parts of them are deleted, and that is undone: half as many after a part that refuses, one after a single row that does, and else twice as many, or half of what is known to have one that refuses. Rows that go only with a refused one are not tried. untried: those for which there was no time before stop_at. Nothing is found where too many rows go only with each other. Errors: those of delete_rows.';
 
 -- supabase/schema/retention/find_relation.sql
 
@@ -29178,7 +29178,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c456ecca5c0ed7c39722ace852b44ffd2403cc2d57b38a4144e802b5c599f081', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '082fc23a556d613bbbc1ea3b7b5b1ea10f71457ebcaad6918b956fa3411319d4', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -73,4 +73,4 @@ end;
 $$;
 
 comment on function nightshift.find_refusing_rows is
-  'Those due ones of rows, which delete_rows has just not let go together, that a trigger or constraint does not let go, with what refuses: parts of them are deleted, and that is undone, half as many after a part that refuses and twice as many after one that does not. Rows that go only with a refused one are not tried. untried: those for which there was no time before stop_at. Nothing is found where too many rows go only with each other. Errors: those of delete_rows.';
+  'Those due ones of rows, which delete_rows has just not let go together, that a trigger or constraint does not let go, with what refuses: parts of them are deleted, and that is undone: half as many after a part that refuses, one after a single row that does, and else twice as many, or half of what is known to have one that refuses. Rows that go only with a refused one are not tried. untried: those for which there was no time before stop_at. Nothing is found where too many rows go only with each other. Errors: those of delete_rows.';

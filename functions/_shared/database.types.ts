@@ -3485,6 +3485,16 @@ export type Database = {
         Args: { fence: number; relation: string; run_id: string }
         Returns: Json
       }
+      members_between: {
+        Args: {
+          ends: number[]
+          first: number
+          given_up: number[]
+          last: number
+          members: Database["nightshift"]["CompositeTypes"]["row_set"][]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       move_rows: {
         Args: {
           columns: string

@@ -12473,6 +12473,8 @@ declare
   size integer;
   -- As far as one is known to refuse.
   suspect_until integer := 0;
+  refused_last integer := 0;
+  in_a_row integer := 0;
   refusal text;
 begin
   refused := '{}';
@@ -12488,19 +12490,23 @@ begin
       return;
     end if;
     last := least(first + size - 1, cardinality(due_rows));
-    refusal := nightshift.delete_rows(run, array(
-      select row(m.policy, m.relation, m.due, array_agg(distinct t.tid))::nightshift.row_set
-      from generate_series(first, last) n
-      cross join lateral unnest(members[coalesce(ends[n - 1], 0) + 1:ends[n]]) m
-      cross join lateral unnest(m.tids) t(tid)
-      where n <> all(given_up)
-      group by m.policy, m.relation, m.due
-    ), scope, names);
+    refusal := nightshift.delete_rows(run, nightshift.members_between(members, ends, first, last, given_up), scope, names);
     if refusal is not null and last > first then
       suspect_until := last;
       size := (last - first + 1) / 2;
       continue;
+    elsif refusal is not null and first > 1 and refused_last = first - 1
+      -- Of many in a row, most refuse whatever goes with them.
+      and (in_a_row < 8 or in_a_row % 9 < 2)
+      and nightshift.delete_rows(run, nightshift.members_between(members, ends, first - 1, last, given_up), scope, names) is null
+    then
+      -- The like of two entries that balance each other: neither goes by itself.
+      refused := trim_array(refused, 1);
+      refused_last := 0;
+      size := 2;
     elsif refusal is not null then
+      in_a_row := case when refused_last = first - 1 then in_a_row + 1 else 0 end;
+      refused_last := first;
       refused := refused || row(due_rows[first].policy, due_rows[first].relation, due_rows[first].tid, 'refused', refusal)::nightshift.held_row;
       -- What goes only with it stays as well, and need not be tried.
       given_up := given_up || array(select d.n from unnest(dependent, depends_on) d(n, other) where d.other = first);
@@ -12516,7 +12522,7 @@ end;
 $$;
 
 comment on function nightshift.find_refusing_rows is
-  'Those due ones of rows, which delete_rows has just not let go together, that a trigger or constraint does not let go, with what refuses: parts of them are deleted, and that is undone: half as many after a part that refuses, one after a single row that does, and else twice as many, or half of what is known to have one that refuses. Rows that go only with a refused one are not tried. untried: those for which there was no time before stop_at. Nothing is found where too many rows go only with each other. Errors: those of delete_rows.';
+  'Those due ones of rows, which delete_rows has just not let go together, that a trigger or constraint does not let go, with what refuses: parts of them are deleted, and that is undone: half as many after a part that refuses, one after a single row that does, and else twice as many, or half of what is known to have one that refuses. Neighbours that go only together are not refused. Rows that go only with a refused one are not tried. untried: those for which there was no time before stop_at. Nothing is found where too many rows go only with each other. Errors: those of delete_rows.';
 
 -- supabase/schema/retention/find_relation.sql
 
@@ -14640,6 +14646,35 @@ $$;
 
 comment on function nightshift.measure_retention_rest is
   'What is left of the backlog of one policy as of the start of the run: dueRows, totalRows, their Exact flags, oldestDueAt, overdueSeconds. In a table over 32 MB, a purge that has met no row which stays knows that none is left. statement_timeout 2 s, so that it fits in at the end of a run: right after a large purge the index is full of dead entries. Errors: NS404, NS409, NS422.';
+
+-- supabase/schema/retention/members_between.sql
+
+create or replace function nightshift.members_between(
+  members nightshift.row_set[],
+  ends integer[],
+  first integer,
+  last integer,
+  given_up integer[]
+)
+returns nightshift.row_set[]
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select row(m.policy, m.relation, m.due, array_agg(distinct t.tid))::nightshift.row_set
+    from generate_series(first, last) n
+    cross join lateral unnest(members[coalesce(ends[n - 1], 0) + 1:ends[n]]) m
+    cross join lateral unnest(m.tids) t(tid)
+    where n <> all(given_up)
+    group by m.policy, m.relation, m.due
+  );
+end;
+$$;
+
+comment on function nightshift.members_between is
+  'What the due rows first to last of closures_of go with, but for those that are given up.';
 
 -- supabase/schema/retention/name_refusal.sql
 
@@ -29178,7 +29213,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '082fc23a556d613bbbc1ea3b7b5b1ea10f71457ebcaad6918b956fa3411319d4', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bd3041e88a4ccfd1211d44ebad5a9db35b78cbb5859fde7e863e267ac178447d', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -29236,52 +29271,52 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh,
   may_vacuum, measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_key_query,
   measure_leaves, measure_references, measure_retention_backlog, measure_retention_backlogs, measure_retention_rest,
-  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
-  next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions, note_detaching,
-  note_durations, note_partitions, note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left,
-  old_transaction, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
-  own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
-  partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
-  partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
-  plan_partition_maintenance, plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum,
-  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
-  preview_table_vacuum, problem_of, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
-  purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
-  put_off, raise_conflict, raise_locked, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure,
-  read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health,
-  record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference, reference_join,
-  reference_step, reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy,
-  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers,
-  reindex_statement, related_policies, related_tables, release_default, released_row, remember_held,
-  remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
-  remove_vacuum_policy, report_bloat, require_attached, require_call, require_checked_keys, require_few_due,
-  require_health_checks, require_indexes, require_known_names, require_marker_index, require_no_rule,
-  require_no_sentinel, require_not_all_refused, require_nothing_queued, require_one_policy, require_own_rows,
-  require_ownership, require_partition_policies, require_period, require_reached_keys, require_reading_query,
-  require_real_run, require_referencing_indexes, require_refresh_policies, require_replica_identity,
-  require_retention_policies, require_room_for_locks, require_statistics, require_tables, require_trusted,
-  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
-  resolve_references, rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since,
-  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
-  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words,
-  rows_of_operation, rows_since, run_as_of, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
-  scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes,
-  served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
-  settle_reference, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
-  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
-  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
-  status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
-  status_section, status_trends, status_views, stay_released, stray_tables, strongest_fates, stuck_column,
-  subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum,
-  take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
-  trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
-  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
-  user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state,
-  vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads,
-  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
-  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
-  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
-  xmin_holder
+  members_between, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some,
+  name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions,
+  note_detaching, note_durations, note_partitions, note_released, note_tables, note_told, note_trends, note_unchanged,
+  nothing_left, old_transaction, oldest_due, only_kept, only_needed, operation_time, other_owners,
+  override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
+  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
+  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
+  pause, place_in_code, plan_delete, plan_partition_maintenance, plan_reindex, plan_restore, plan_retention_purge,
+  plan_shape, plan_table_vacuum, plan_view_refresh, policy_members, policy_of_run, policy_of_view,
+  preview_retention_purge, preview_retirement, preview_table_vacuum, problem_of, purge_batch, purge_counted,
+  purge_decisions, purge_key, purge_keys, purge_order, purge_outcomes, purge_pending, purge_released, purge_slices,
+  purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, raise_locked, reach_rows,
+  read_as_caller, read_key_entry, read_partitions, read_pressure, read_status, reasons_of, reattach_partition,
+  record_batch, record_deletions, record_failed_restores, record_health, record_purge, record_refresh_failure,
+  recount_moved_rows, redundant_indexes, reference, reference_join, reference_step, reference_tree,
+  references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
+  refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers, reindex_statement, related_policies,
+  related_tables, release_default, released_row, remember_held, remove_health_threshold, remove_key_query,
+  remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, report_bloat,
+  require_attached, require_call, require_checked_keys, require_few_due, require_health_checks, require_indexes,
+  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_not_all_refused,
+  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
+  require_period, require_reached_keys, require_reading_query, require_real_run, require_referencing_indexes,
+  require_refresh_policies, require_replica_identity, require_retention_policies, require_room_for_locks,
+  require_statistics, require_tables, require_trusted, require_trusted_keys, require_trusted_referrers,
+  require_unrestricted, require_wanted, require_within_brake, resolve_references, rest_of_patience, rest_of_walk,
+  restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows, resume_run,
+  retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
+  reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_as_of, run_by_hand,
+  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event,
+  secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook,
+  sets_to_remember, settings, settle_key, settle_owner, settle_reference, settle_users, shows_only, soft_delete,
+  soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
+  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
+  sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
+  status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
+  stay_released, stray_tables, strongest_fates, stuck_column, subtract_held, subtract_row_sets, table_of_policy,
+  tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen,
+  time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names,
+  trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
+  unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
+  usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session,
+  validate_default, verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
+  waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
+  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
+  why_not_sealed, without_replica_identity, work_due, xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -136,6 +136,20 @@ describe('rows that a trigger does not let go', () => {
     expect(looks?.n).toBeLessThan(40);
   });
 
+  it('are not those that go only together, where others are refused', async () => {
+    await createMany(60, 'old.id in (11, 30)');
+    await db.sql.unsafe(`
+      create function app.balance() returns trigger language plpgsql as $$
+      begin
+        if exists (select from app.items i where (i.id + 1) / 2 = (old.id + 1) / 2) then raise exception 'unbalanced'; end if;
+        return null;
+      end $$;
+      create constraint trigger balance after delete on app.items deferrable initially deferred
+        for each row execute function app.balance();
+    `);
+    expect(stepOf(await runPurge(db), items)).toMatchObject({ rowsPurged: 56, rowsRefused: 4 });
+  });
+
   it('are each counted once, where there is no time for all at once and what goes changes those that wait', async () => {
     await createMany(150, 'old.id % 2 = 0 and pg_sleep(0.03) is not null');
     await db.sql.unsafe(`

@@ -30,6 +30,8 @@ declare
   size integer;
   -- As far as one is known to refuse.
   suspect_until integer := 0;
+  refused_last integer := 0;
+  in_a_row integer := 0;
   refusal text;
 begin
   refused := '{}';
@@ -45,19 +47,23 @@ begin
       return;
     end if;
     last := least(first + size - 1, cardinality(due_rows));
-    refusal := nightshift.delete_rows(run, array(
-      select row(m.policy, m.relation, m.due, array_agg(distinct t.tid))::nightshift.row_set
-      from generate_series(first, last) n
-      cross join lateral unnest(members[coalesce(ends[n - 1], 0) + 1:ends[n]]) m
-      cross join lateral unnest(m.tids) t(tid)
-      where n <> all(given_up)
-      group by m.policy, m.relation, m.due
-    ), scope, names);
+    refusal := nightshift.delete_rows(run, nightshift.members_between(members, ends, first, last, given_up), scope, names);
     if refusal is not null and last > first then
       suspect_until := last;
       size := (last - first + 1) / 2;
       continue;
+    elsif refusal is not null and first > 1 and refused_last = first - 1
+      -- Of many in a row, most refuse whatever goes with them.
+      and (in_a_row < 8 or in_a_row % 9 < 2)
+      and nightshift.delete_rows(run, nightshift.members_between(members, ends, first - 1, last, given_up), scope, names) is null
+    then
+      -- The like of two entries that balance each other: neither goes by itself.
+      refused := trim_array(refused, 1);
+      refused_last := 0;
+      size := 2;
     elsif refusal is not null then
+      in_a_row := case when refused_last = first - 1 then in_a_row + 1 else 0 end;
+      refused_last := first;
       refused := refused || row(due_rows[first].policy, due_rows[first].relation, due_rows[first].tid, 'refused', refusal)::nightshift.held_row;
       -- What goes only with it stays as well, and need not be tried.
       given_up := given_up || array(select d.n from unnest(dependent, depends_on) d(n, other) where d.other = first);
@@ -73,4 +79,4 @@ end;
 $$;
 
 comment on function nightshift.find_refusing_rows is
-  'Those due ones of rows, which delete_rows has just not let go together, that a trigger or constraint does not let go, with what refuses: parts of them are deleted, and that is undone: half as many after a part that refuses, one after a single row that does, and else twice as many, or half of what is known to have one that refuses. Rows that go only with a refused one are not tried. untried: those for which there was no time before stop_at. Nothing is found where too many rows go only with each other. Errors: those of delete_rows.';
+  'Those due ones of rows, which delete_rows has just not let go together, that a trigger or constraint does not let go, with what refuses: parts of them are deleted, and that is undone: half as many after a part that refuses, one after a single row that does, and else twice as many, or half of what is known to have one that refuses. Neighbours that go only together are not refused. Rows that go only with a refused one are not tried. untried: those for which there was no time before stop_at. Nothing is found where too many rows go only with each other. Errors: those of delete_rows.';

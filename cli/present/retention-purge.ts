@@ -185,7 +185,7 @@ function explainStep(step: PurgeStep, { dryRun }: PurgeReport, said: Map<string,
   }
   if (step.timedOutMs >= 1_000) {
     note(
-      `${step.relation}: ${age(step.timedOutMs / 1000)} of that in batches that were rolled back at the statement timeout, and tried again with fewer rows`,
+      `${step.relation}: ${age(step.timedOutMs / 1000)} of that in batches that were rolled back at the statement timeout`,
     );
   }
   if (step.error) {

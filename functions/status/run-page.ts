@@ -43,7 +43,7 @@ const mostSteps = 100;
 /** One run: what it did, how far it is, and what is left and why. */
 export function runPage(run: RunDocument, viewer: Viewer, nowMs: number): Page {
   const { root, session } = viewer;
-  const isRunning = run.status === 'running' || run.status === 'continued';
+  const isRunning = isUnderWay(run);
   const {
     steps: ofTables,
     indexes,
@@ -65,7 +65,7 @@ ${banner(viewer, 'a run')}
 <div class="verdict ${tone}">
 <p>${state(run.status, tone)}</p>
 <h1>${title}</h1>
-<p>${isRunning ? html`<span data-live="${root}status/runs/${run.id}/progress">${progressInWords(run.progress)}</span>` : run.status === 'lost' ? progressInWords(run.progress) : message !== undefined && run.status === 'skipped' ? message : html`${run.dryRun && 'Nothing was changed. What a run would do: '}${inAll}`}</p>
+<p>${inOneLine(run, root, message, inAll)}</p>
 ${error !== undefined && html`<p class="notice ${tone}">${error.message} <span class="quiet">(${error.code})</span>${error.detail !== undefined && html`<br>${error.detail}`}${error.hint !== undefined && html`<br>${error.hint}`}</p>`}
 </div>
 <dl>
@@ -89,6 +89,20 @@ ${steers && isConfirmable(run, nowMs) && confirmation(run, root)}
     body,
     script,
   };
+}
+
+function inOneLine(run: RunDocument, root: string, message: string | undefined, inAll: string) {
+  const { id, status, progress, dryRun } = run;
+  if (isUnderWay(run)) {
+    return html`<span data-live="${root}status/runs/${id}/progress">${progressInWords(progress)}</span>`;
+  }
+  if (status === 'lost') return progressInWords(progress);
+  if (status === 'skipped' && message !== undefined) return message;
+  return html`${dryRun && 'Nothing was changed. What a run would do: '}${inAll}`;
+}
+
+function isUnderWay({ status }: RunDocument): boolean {
+  return status === 'running' || status === 'continued';
 }
 
 const stepTones: Record<string, Tone> = {

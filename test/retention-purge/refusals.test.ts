@@ -165,6 +165,29 @@ describe('rows that a trigger does not let go', () => {
     });
   });
 
+  it.each([
+    [31, true, false],
+    [32, true, true],
+    [9_999, false, false],
+    [10_000, false, true],
+  ])(
+    'are %i without one that went, at the end of the table (%s), and it fails: %s',
+    async (refused, finished, fails) => {
+      await createMany(1, 'false');
+      const ask = (rowsPurged: number) => db.sql`
+      select nightshift.require_not_all_refused('app.items',
+        ${db.sql.json({ rowsPurged, rowsRefused: refused, refusedBy: { 'trigger guard': refused } })}, ${finished})`;
+      await expect(ask(1)).resolves.toHaveLength(1);
+      const asked = ask(0);
+      await (fails
+        ? expect(asked).rejects.toMatchObject({
+            code: 'NS422',
+            message: /app\.items.*trigger guard/,
+          })
+        : expect(asked).resolves.toHaveLength(1));
+    },
+  );
+
   it('keep what they refer to, which the trigger is not said to refuse', async () => {
     await db.sql.unsafe(`
       create table app.items (id integer primary key, deleted_at timestamptz, reply_to integer references app.items);

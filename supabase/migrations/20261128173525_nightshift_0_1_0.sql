@@ -10797,7 +10797,7 @@ begin
     execute format(
       'select array_agg(r.ctid) from (
          select r.ctid from only %s r
-         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true
+         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and coalesce(%s, false)
          limit %s %s
        ) r',
       leaf_name, start, least(next_block, 4294967295), leaf::oid, unseen, batch_rows, locking
@@ -10816,7 +10816,7 @@ begin
     if locking <> '' then
       execute format(
         'select count(*) - count(*) filter (where r.ctid = any($1)) from only %s r
-         where r.ctid > %L and r.ctid <= %L and r.tableoid = %s and (%s) is true',
+         where r.ctid > %L and r.ctid <= %L and r.tableoid = %s and coalesce(%s, false)',
         leaf_name, start, cursor ->> 'after', leaf::oid, unseen
       ) into passed_over using coalesce(chosen, '{}');
     end if;
@@ -10845,7 +10845,7 @@ begin
   end if;
   execute format(
     'select array_agg(r.ctid) from (
-       select r.ctid from only %s r where r.ctid = any($1) and r.tableoid = %s and (%s) is true %s
+       select r.ctid from only %s r where r.ctid = any($1) and r.tableoid = %s and coalesce(%s, false) %s
      ) r',
     leaf_name, leaf::oid, due, locking
   )
@@ -11590,10 +11590,11 @@ set enable_hashjoin = off
 set lock_timeout = '20ms'
 as $$
 declare
-  -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. IS TRUE keeps
-  -- the planner from going by the index of the marker, each time past all that earlier slices have killed.
+  -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. COALESCE keeps
+  -- the planner from going by the index of the marker, each time past all that earlier slices have killed, and from looking
+  -- there for the greatest marker, to know how many rows to expect.
   parents constant text := format(
-    'delete from only %s t where %s and t.tableoid = %s and (%s) is true',
+    'delete from only %s t where %s and t.tableoid = %s and coalesce(%s, false)',
     nightshift.trusted_name(leaf), slice, leaf::oid, condition
   );
   cascaded bigint;
@@ -11863,7 +11864,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return format('%1$s.tableoid = any(%2$L::oid[]) and (%3$s) is true',
+  return format('%1$s.tableoid = any(%2$L::oid[]) and coalesce(%3$s, false)',
     row_alias, array(select l::oid from nightshift.leaf_relations(policy.relation) l),
     nightshift.due_condition(row_alias, policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of));
 end;
@@ -12059,7 +12060,7 @@ begin
   select p.* into policy from nightshift.covering_policy(leaf, scope) p;
   if found then
     execute format(
-      'select array_agg(r.ctid) from only %s r where r.ctid = any($1) and (%s) is true and (r.%I > %L) is true',
+      'select array_agg(r.ctid) from only %s r where r.ctid = any($1) and coalesce(%s and r.%I > %L, false)',
       nightshift.trusted_name(leaf),
       nightshift.due_condition('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at),
       policy.marker_column, newer_than
@@ -13730,7 +13731,7 @@ begin
        ) r',
       names[asked.position], asked.relation,
       case when asked.due then (
-        select format('and (%s) is true', nightshift.due_condition(
+        select format('and coalesce(%s, false)', nightshift.due_condition(
           'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))
         from nightshift.retention_policies p where p.relation::oid = asked.policy
       ) end
@@ -13763,13 +13764,13 @@ as $$
 begin
   execute format(
     'select coalesce(array_agg(r.ctid), ''{}'') from (
-       select t.ctid from only %s t where %s and t.tableoid = %s and (%s) is true
+       select t.ctid from only %s t where %s and t.tableoid = %s and coalesce(%s, false)
        for update skip locked
      ) r',
     nightshift.trusted_name(leaf), slice, leaf::oid, condition
   ) into chosen;
   execute format(
-    'select count(*) from only %s t where %s and t.tableoid = %s and (%s) is true and t.ctid <> all($1)',
+    'select count(*) from only %s t where %s and t.tableoid = %s and coalesce(%s, false) and t.ctid <> all($1)',
     nightshift.trusted_name(leaf), slice, leaf::oid, condition
   ) into passed_over using chosen;
 end;
@@ -17306,8 +17307,8 @@ comment on function nightshift.require_within_brake is
 --
 -- Plans: batches look rows up by address and by foreign key, a few thousand at a time. A planner that assumes a cold disk
 -- would often rather read a whole table, once a batch; hence the planner settings of those functions (a hash join stays
--- possible where a foreign key has no index), and due conditions written as `(...) is true`, which no index of the marker
--- can answer, where the address should lead.
+-- possible where a foreign key has no index), and due conditions written as `coalesce(..., false)`, where the address should
+-- lead: no index of the marker can answer that, nor is it asked for the greatest marker, past all rows that the run has killed.
 
 create or replace function nightshift.resolve_references(
   run nightshift.runs,
@@ -29213,7 +29214,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'bd3041e88a4ccfd1211d44ebad5a9db35b78cbb5859fde7e863e267ac178447d', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c65eda05e574d17f31ee71755374f4ea619fddc6de4cc0968b6e1404a43ea442', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -40,7 +40,7 @@ begin
     execute format(
       'select array_agg(r.ctid) from (
          select r.ctid from only %s r
-         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and (%s) is true
+         where r.ctid > %L and r.ctid < ''(%s,0)'' and r.tableoid = %s and coalesce(%s, false)
          limit %s %s
        ) r',
       leaf_name, start, least(next_block, 4294967295), leaf::oid, unseen, batch_rows, locking
@@ -59,7 +59,7 @@ begin
     if locking <> '' then
       execute format(
         'select count(*) - count(*) filter (where r.ctid = any($1)) from only %s r
-         where r.ctid > %L and r.ctid <= %L and r.tableoid = %s and (%s) is true',
+         where r.ctid > %L and r.ctid <= %L and r.tableoid = %s and coalesce(%s, false)',
         leaf_name, start, cursor ->> 'after', leaf::oid, unseen
       ) into passed_over using coalesce(chosen, '{}');
     end if;
@@ -88,7 +88,7 @@ begin
   end if;
   execute format(
     'select array_agg(r.ctid) from (
-       select r.ctid from only %s r where r.ctid = any($1) and r.tableoid = %s and (%s) is true %s
+       select r.ctid from only %s r where r.ctid = any($1) and r.tableoid = %s and coalesce(%s, false) %s
      ) r',
     leaf_name, leaf::oid, due, locking
   )

@@ -18,10 +18,11 @@ set enable_hashjoin = off
 set lock_timeout = '20ms'
 as $$
 declare
-  -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. IS TRUE keeps
-  -- the planner from going by the index of the marker, each time past all that earlier slices have killed.
+  -- A DELETE is its own lock: of a row that somebody else changes meanwhile, it asks the whole condition again. COALESCE keeps
+  -- the planner from going by the index of the marker, each time past all that earlier slices have killed, and from looking
+  -- there for the greatest marker, to know how many rows to expect.
   parents constant text := format(
-    'delete from only %s t where %s and t.tableoid = %s and (%s) is true',
+    'delete from only %s t where %s and t.tableoid = %s and coalesce(%s, false)',
     nightshift.trusted_name(leaf), slice, leaf::oid, condition
   );
   cascaded bigint;

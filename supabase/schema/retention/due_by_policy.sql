@@ -5,7 +5,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return format('%1$s.tableoid = any(%2$L::oid[]) and (%3$s) is true',
+  return format('%1$s.tableoid = any(%2$L::oid[]) and coalesce(%3$s, false)',
     row_alias, array(select l::oid from nightshift.leaf_relations(policy.relation) l),
     nightshift.due_condition(row_alias, policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, as_of));
 end;

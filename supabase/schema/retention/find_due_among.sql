@@ -18,7 +18,7 @@ begin
   select p.* into policy from nightshift.covering_policy(leaf, scope) p;
   if found then
     execute format(
-      'select array_agg(r.ctid) from only %s r where r.ctid = any($1) and (%s) is true and (r.%I > %L) is true',
+      'select array_agg(r.ctid) from only %s r where r.ctid = any($1) and coalesce(%s and r.%I > %L, false)',
       nightshift.trusted_name(leaf),
       nightshift.due_condition('r', policy.relation, policy.drop_after, policy.marker_column, policy.flag_column, run.started_at),
       policy.marker_column, newer_than

@@ -24,7 +24,7 @@ begin
        ) r',
       names[asked.position], asked.relation,
       case when asked.due then (
-        select format('and (%s) is true', nightshift.due_condition(
+        select format('and coalesce(%s, false)', nightshift.due_condition(
           'x', p.relation, p.drop_after, p.marker_column, p.flag_column, run.started_at))
         from nightshift.retention_policies p where p.relation::oid = asked.policy
       ) end

@@ -13,13 +13,13 @@ as $$
 begin
   execute format(
     'select coalesce(array_agg(r.ctid), ''{}'') from (
-       select t.ctid from only %s t where %s and t.tableoid = %s and (%s) is true
+       select t.ctid from only %s t where %s and t.tableoid = %s and coalesce(%s, false)
        for update skip locked
      ) r',
     nightshift.trusted_name(leaf), slice, leaf::oid, condition
   ) into chosen;
   execute format(
-    'select count(*) from only %s t where %s and t.tableoid = %s and (%s) is true and t.ctid <> all($1)',
+    'select count(*) from only %s t where %s and t.tableoid = %s and coalesce(%s, false) and t.ctid <> all($1)',
     nightshift.trusted_name(leaf), slice, leaf::oid, condition
   ) into passed_over using chosen;
 end;

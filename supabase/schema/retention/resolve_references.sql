@@ -5,8 +5,8 @@
 --
 -- Plans: batches look rows up by address and by foreign key, a few thousand at a time. A planner that assumes a cold disk
 -- would often rather read a whole table, once a batch; hence the planner settings of those functions (a hash join stays
--- possible where a foreign key has no index), and due conditions written as `(...) is true`, which no index of the marker
--- can answer, where the address should lead.
+-- possible where a foreign key has no index), and due conditions written as `coalesce(..., false)`, where the address should
+-- lead: no index of the marker can answer that, nor is it asked for the greatest marker, past all rows that the run has killed.
 
 create or replace function nightshift.resolve_references(
   run nightshift.runs,

@@ -4709,6 +4709,7 @@ export type Database = {
       }
       take_pending: {
         Args: {
+          fewest_moved: number
           locking: boolean
           run: Database["nightshift"]["Tables"]["runs"]["Row"]
           scope: unknown[]

@@ -758,7 +758,7 @@ create table if not exists nightshift.purge_pending (
 );
 
 comment on table nightshift.purge_pending is
-  'Due rows that wait until rows that refer to them are decided, because all of it at once was too much for one batch. The highest level is taken up first.';
+  'Due rows that wait until rows that refer to them are decided, because all of it at once was too much for one batch. The highest level is taken up first. At level 0 are those that have moved behind the cursor: nobody waits for them.';
 comment on column nightshift.purge_pending.turn is 'The table whose turn it was; its own rows, or others that refer to them.';
 comment on column nightshift.purge_pending.walked is 'Whether the cursor has passed the row, so that it is counted when it is decided.';
 
@@ -15053,12 +15053,11 @@ begin
   counted := array(
     select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
     from unnest(held) h
-    where case when level is null
-      then (h.relation, h.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
-      else exists (
+    where level is null
+        and (h.relation, h.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
+      or exists (
         select from nightshift.purge_pending p
         where p.run_id = run.id and p.turn = note_decisions.turn::oid and p.relation = h.relation and p.tid = h.tid and p.walked)
-      end
   );
   if in_circle or exists (select from unnest(held) h where h.fate = 'undecided') then
     perform nightshift.remember_held(run.id, held);
@@ -15081,15 +15080,13 @@ begin
     order by d.relation, t.tid
     on conflict do nothing;
   end if;
-  if level is not null then
-    delete from nightshift.purge_pending p
-    where p.run_id = run.id and p.turn = note_decisions.turn::oid
-      and (
-        p.level = note_decisions.level
-          and (p.relation, p.tid) not in (select w.relation, t.tid from unnest(waiting) w cross join lateral unnest(w.tids) t(tid))
-        or (p.relation, p.tid) in (select h.relation, h.tid from unnest(held) h)
-      );
-  end if;
+  delete from nightshift.purge_pending p
+  where p.run_id = run.id and p.turn = note_decisions.turn::oid
+    and (
+      p.level = note_decisions.level
+        and (p.relation, p.tid) not in (select w.relation, t.tid from unnest(waiting) w cross join lateral unnest(w.tids) t(tid))
+      or (p.relation, p.tid) in (select h.relation, h.tid from unnest(held) h)
+    );
   return counted;
 end;
 $$;
@@ -15688,7 +15685,9 @@ begin
 
   policies := array(select policy.relation::oid union select unnest(component));
   keys := nightshift.hold_keys(policies, not dry);
-  select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
+  select t.level, t.seeds into level, seeds from nightshift.take_pending(
+    run, scope, policy.relation, not dry, case when step -> 'cursor' = 'null' then 1 else batch_rows end
+  ) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null, s.seeds into step, by_slices, seeds
     from nightshift.purge_slices(run, policy, keys, batch_rows, batch_ms, step) s;
@@ -16370,7 +16369,7 @@ begin
            from (
              select n.* from numbered n
              where n.kind = ''due'' and n.n > %s
-               and (n.relation, n.tid) not in (select p.relation, p.tid from nightshift.purge_pending p where p.run_id = %L)
+               and (n.relation, n.tid) not in (select p.relation, p.tid from nightshift.purge_pending p where p.run_id = %L and p.level > 0)
              order by n.n desc limit %s
            ) l
            group by l.policy, l.relation
@@ -16569,7 +16568,7 @@ begin
 
   step := nightshift.count_held(step, nightshift.known_decisions(run.id, policy.relation, leaf, passed));
   insert into nightshift.purge_pending (run_id, turn, relation, tid, policy, level, walked)
-  select run.id, policy.relation, leaf, t, policy.relation, 1, true
+  select run.id, policy.relation, leaf, t, policy.relation, 0, true
   from unnest(passed) t
   where not exists (
     select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf and d.tid = t
@@ -16579,7 +16578,7 @@ end;
 $$;
 
 comment on function nightshift.recount_moved_rows is
-  'Sees to it that due rows which moved past the cursor of a sweep are looked at, and counted, once: it passes over those that it has passed before, and those that it will not meet are taken up next, or counted now when they are decided.';
+  'Sees to it that due rows which moved past the cursor of a sweep are looked at, and counted, once: it passes over those that it has passed before, and those that it will not meet wait, at level 0, or are counted now when they are decided.';
 
 -- supabase/schema/retention/reference_join.sql
 
@@ -18057,6 +18056,7 @@ create or replace function nightshift.take_pending(
   scope oid[],
   turn regclass,
   locking boolean,
+  fewest_moved integer,
   out level integer,
   out seeds nightshift.row_set[]
 )
@@ -18068,7 +18068,9 @@ declare
 begin
   seeds := '{}';
   select max(p.level) into level
-  from nightshift.purge_pending p where p.run_id = run.id and p.turn = take_pending.turn::oid;
+  from nightshift.purge_pending p where p.run_id = run.id and p.turn = take_pending.turn::oid
+  -- Nobody waits for those that have only moved, and few would be a batch for little.
+  having max(p.level) > 0 or count(*) >= fewest_moved;
   if level is null then
     return;
   end if;
@@ -18101,7 +18103,7 @@ end;
 $$;
 
 comment on function nightshift.take_pending is
-  'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due (due ones that others have locked stay undecided); level is null when none wait.';
+  'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due (due ones that others have locked stay undecided); level is null when none wait, or fewer than fewest_moved that have only moved (level 0).';
 
 -- supabase/schema/retention/unreferenced_condition.sql
 
@@ -29214,7 +29216,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'c65eda05e574d17f31ee71755374f4ea619fddc6de4cc0968b6e1404a43ea442', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3d6c05b381aa79dcfa20c9b4d6876feb4c46a21c0527cb252ba6774d5127199c', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -73,6 +73,18 @@ describe('a due row that moves, because its reference is released', () => {
     });
   });
 
+  it('waits for others that have moved, or for the end of the walk, and is no batch by itself', async () => {
+    await createNodes('case when id % 7 = 0 then 91 - id end');
+    await db.sql`delete from app.notes`;
+    const result = await runPurge(
+      db,
+      {},
+      { batchRows: 7, beforeBatch: () => db.sql`vacuum app.nodes` },
+    );
+    expect(stepOf(result, 'app.nodes')).toMatchObject({ rowsPurged: 90, rowsLeft: 0 });
+    expect(stepOf(result, 'app.nodes').batches).toBeLessThan(16);
+  });
+
   it('is no longer counted as released when it goes itself', async () => {
     await createNodes('91 - id');
     await db.sql`delete from app.notes where id <= 45`;

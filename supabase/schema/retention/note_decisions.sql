@@ -32,12 +32,11 @@ begin
   counted := array(
     select row(h.policy, h.relation, h.tid, h.fate, h.reason)::nightshift.held_row
     from unnest(held) h
-    where case when level is null
-      then (h.relation, h.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
-      else exists (
+    where level is null
+        and (h.relation, h.tid) in (select s.relation, t.tid from unnest(seeds) s cross join lateral unnest(s.tids) t(tid))
+      or exists (
         select from nightshift.purge_pending p
         where p.run_id = run.id and p.turn = note_decisions.turn::oid and p.relation = h.relation and p.tid = h.tid and p.walked)
-      end
   );
   if in_circle or exists (select from unnest(held) h where h.fate = 'undecided') then
     perform nightshift.remember_held(run.id, held);
@@ -60,15 +59,13 @@ begin
     order by d.relation, t.tid
     on conflict do nothing;
   end if;
-  if level is not null then
-    delete from nightshift.purge_pending p
-    where p.run_id = run.id and p.turn = note_decisions.turn::oid
-      and (
-        p.level = note_decisions.level
-          and (p.relation, p.tid) not in (select w.relation, t.tid from unnest(waiting) w cross join lateral unnest(w.tids) t(tid))
-        or (p.relation, p.tid) in (select h.relation, h.tid from unnest(held) h)
-      );
-  end if;
+  delete from nightshift.purge_pending p
+  where p.run_id = run.id and p.turn = note_decisions.turn::oid
+    and (
+      p.level = note_decisions.level
+        and (p.relation, p.tid) not in (select w.relation, t.tid from unnest(waiting) w cross join lateral unnest(w.tids) t(tid))
+      or (p.relation, p.tid) in (select h.relation, h.tid from unnest(held) h)
+    );
   return counted;
 end;
 $$;

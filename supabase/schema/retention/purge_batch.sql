@@ -109,7 +109,9 @@ begin
 
   policies := array(select policy.relation::oid union select unnest(component));
   keys := nightshift.hold_keys(policies, not dry);
-  select t.level, t.seeds into level, seeds from nightshift.take_pending(run, scope, policy.relation, not dry) t;
+  select t.level, t.seeds into level, seeds from nightshift.take_pending(
+    run, scope, policy.relation, not dry, case when step -> 'cursor' = 'null' then 1 else batch_rows end
+  ) t;
   if level is null and not dry and cardinality(component) = 0 and batch_rows >= fewest_rows then
     select s.step, s.deleted_rows is not null, s.seeds into step, by_slices, seeds
     from nightshift.purge_slices(run, policy, keys, batch_rows, batch_ms, step) s;

@@ -149,7 +149,7 @@ begin
            from (
              select n.* from numbered n
              where n.kind = ''due'' and n.n > %s
-               and (n.relation, n.tid) not in (select p.relation, p.tid from nightshift.purge_pending p where p.run_id = %L)
+               and (n.relation, n.tid) not in (select p.relation, p.tid from nightshift.purge_pending p where p.run_id = %L and p.level > 0)
              order by n.n desc limit %s
            ) l
            group by l.policy, l.relation

@@ -49,7 +49,7 @@ begin
 
   step := nightshift.count_held(step, nightshift.known_decisions(run.id, policy.relation, leaf, passed));
   insert into nightshift.purge_pending (run_id, turn, relation, tid, policy, level, walked)
-  select run.id, policy.relation, leaf, t, policy.relation, 1, true
+  select run.id, policy.relation, leaf, t, policy.relation, 0, true
   from unnest(passed) t
   where not exists (
     select from nightshift.purge_decisions d where d.run_id = run.id and d.relation = leaf and d.tid = t
@@ -59,4 +59,4 @@ end;
 $$;
 
 comment on function nightshift.recount_moved_rows is
-  'Sees to it that due rows which moved past the cursor of a sweep are looked at, and counted, once: it passes over those that it has passed before, and those that it will not meet are taken up next, or counted now when they are decided.';
+  'Sees to it that due rows which moved past the cursor of a sweep are looked at, and counted, once: it passes over those that it has passed before, and those that it will not meet wait, at level 0, or are counted now when they are decided.';

@@ -74,7 +74,7 @@ create table if not exists nightshift.purge_pending (
 );
 
 comment on table nightshift.purge_pending is
-  'Due rows that wait until rows that refer to them are decided, because all of it at once was too much for one batch. The highest level is taken up first.';
+  'Due rows that wait until rows that refer to them are decided, because all of it at once was too much for one batch. The highest level is taken up first. At level 0 are those that have moved behind the cursor: nobody waits for them.';
 comment on column nightshift.purge_pending.turn is 'The table whose turn it was; its own rows, or others that refer to them.';
 comment on column nightshift.purge_pending.walked is 'Whether the cursor has passed the row, so that it is counted when it is decided.';
 

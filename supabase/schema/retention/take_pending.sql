@@ -3,6 +3,7 @@ create or replace function nightshift.take_pending(
   scope oid[],
   turn regclass,
   locking boolean,
+  fewest_moved integer,
   out level integer,
   out seeds nightshift.row_set[]
 )
@@ -14,7 +15,9 @@ declare
 begin
   seeds := '{}';
   select max(p.level) into level
-  from nightshift.purge_pending p where p.run_id = run.id and p.turn = take_pending.turn::oid;
+  from nightshift.purge_pending p where p.run_id = run.id and p.turn = take_pending.turn::oid
+  -- Nobody waits for those that have only moved, and few would be a batch for little.
+  having max(p.level) > 0 or count(*) >= fewest_moved;
   if level is null then
     return;
   end if;
@@ -47,4 +50,4 @@ end;
 $$;
 
 comment on function nightshift.take_pending is
-  'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due (due ones that others have locked stay undecided); level is null when none wait.';
+  'The rows that wait in this turn and are to be taken up next, locked where locking says so and then known to be due (due ones that others have locked stay undecided); level is null when none wait, or fewer than fewest_moved that have only moved (level 0).';

@@ -21,7 +21,7 @@ export function fixesOf(
     ...byRows(refusedBy).map((name) =>
       of(
         name,
-        "Delete one of the due rows by hand to see what it says. A trigger can let purges pass: current_setting('nightshift.run_id', true) is set in them.",
+        "Delete one of the due rows by hand to see what it says. A trigger can let purges pass: current_setting('nightshift.run_id', true) is set in them. Rows that are meant to stay ring no alarm where a foreign key holds them that the policy keeps.",
       ),
     ),
     ...(rowsUndecided > 0

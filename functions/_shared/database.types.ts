@@ -2414,6 +2414,15 @@ export type Database = {
         Args: { relation: unknown }
         Returns: Record<string, unknown>
       }
+      find_unled_rows: {
+        Args: {
+          keys: Database["nightshift"]["CompositeTypes"]["purge_key"][]
+          policies: unknown[]
+          rows: Database["nightshift"]["CompositeTypes"]["row_set"][]
+          run: Database["nightshift"]["Tables"]["runs"]["Row"]
+        }
+        Returns: Database["nightshift"]["CompositeTypes"]["row_set"][]
+      }
       find_vacuum_policy: {
         Args: { name: string }
         Returns: {

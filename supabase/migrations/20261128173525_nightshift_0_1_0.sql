@@ -12600,6 +12600,86 @@ $$;
 comment on function nightshift.find_released_rows is
   'The references to rows that are set to null or default when these go, as their policies say. Of more than max_rows that are not themselves of rows, no more than are needed to tell.';
 
+-- supabase/schema/retention/find_unled_rows.sql
+
+create or replace function nightshift.find_unled_rows(
+  run nightshift.runs,
+  rows nightshift.row_set[],
+  policies oid[],
+  keys nightshift.purge_key[]
+)
+returns nightshift.row_set[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set row_security = off
+set enable_seqscan = off
+set enable_mergejoin = off
+set enable_hashjoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  child_keys constant nightshift.purge_key[] := array(select k from unnest(keys) k where k.role = 'child');
+  due_rows constant nightshift.row_set[] := array(
+    select row(null, r.relation, true, d.tids)::nightshift.row_set
+    from unnest(rows) r
+    cross join lateral (select nightshift.find_due_among(run, policies, r.relation, r.tids) as tids) d
+  );
+  children constant nightshift.row_set[] := array(
+    select row(m.policy, r.relation, null, r.tids)::nightshift.row_set
+    from (select r.relation, array_agg(distinct t.tid) as tids from unnest(rows) r cross join lateral unnest(r.tids) t(tid) group by r.relation) r
+    join nightshift.policy_members(policies) m on m.is_child and r.relation in (select nightshift.related_tables(m.member))
+  );
+  steps text;
+  climbed nightshift.row_set[];
+begin
+  with joins as materialized (
+    select j.* from nightshift.key_joins(array(select distinct k.key from unnest(child_keys) k)) j
+  ),
+  due as materialized (
+    select p.relation::oid as policy, array(select nightshift.related_tables(p.relation)) as related,
+      nightshift.due_by_policy('t', p, run.started_at) as condition
+    from nightshift.retention_policies p
+    where p.relation::oid in (select k.policy from unnest(child_keys) k)
+  )
+  select string_agg(s.step, ' union all ' order by s.step) into steps
+  from (
+    select nightshift.reference_step(j.referencing_scan, 'x', j.referencing_leaves, format('r.policy = %s', k.policy), string_agg(format(
+      'select %s::oid, t.tableoid, t.ctid, %s from %s t where %s',
+      k.policy, case when k.referenced::oid = any(d.related) then d.condition else 'false' end, j.referenced_scan, j.condition
+    ), ' union all ')) as step
+    from unnest(child_keys) k
+    join joins j on j.key = k.key
+    join due d on d.policy = k.policy
+    group by j.referencing_scan, j.referencing_leaves, k.policy
+  ) s;
+  if steps is null then
+    return nightshift.subtract_row_sets(rows, due_rows);
+  end if;
+  execute format(
+    'with recursive climbed(policy, relation, tid, due) as (
+       select s.policy, s.relation, t.tid, false from unnest($1) s cross join lateral unnest(s.tids) t(tid)
+       union
+       select f.policy, f.relation, f.tid, f.due
+         and not exists (
+           select from nightshift.purge_decisions d
+           where d.run_id = %L and d.relation = f.relation and d.tid = f.tid and d.fate not in (''gone'', ''assessed'')
+         )
+       from climbed r cross join lateral (%s) f(policy, relation, tid, due)
+       where not r.due
+     )
+     select array_agg(row(g.policy, g.relation, g.due, g.tids)::nightshift.row_set)
+     from (
+       select c.policy, c.relation, c.due, array_agg(c.tid) as tids from climbed c group by c.policy, c.relation, c.due
+     ) g',
+    run.id, steps
+  ) into climbed using children;
+  return nightshift.subtract_row_sets(rows, due_rows || nightshift.find_covered_rows(climbed, child_keys));
+end;
+$$;
+
+comment on function nightshift.find_unled_rows is
+  'Those of rows, which by policies may be children, that stay: not due, and nothing that they would go with, directly or not, is due or can go as far as the run knows.';
+
 -- supabase/schema/retention/fires_triggers.sql
 
 create or replace function nightshift.fires_triggers(rows nightshift.row_set[], scope oid[])
@@ -12993,9 +13073,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   share constant numeric := least(max_rows::numeric / nightshift.count_rows(rows), 1);
-  due_rows constant nightshift.row_set[] := array(
-    select row(r.policy, r.relation, true, r.tids[:ceil(share * cardinality(r.tids))])::nightshift.row_set from unnest(rows) r where r.due
+  first_rows constant nightshift.row_set[] := array(
+    select row(r.policy, r.relation, r.due, r.tids[:ceil(share * cardinality(r.tids))])::nightshift.row_set from unnest(rows) r
   );
+  due_rows constant nightshift.row_set[] := array(select r from unnest(first_rows) r where r.due);
+  going_rows constant nightshift.row_set[] := array(select r from unnest(first_rows) r where r.due is not null);
   -- A row may go by another policy than that which says it is due, and that one may release what refers to it.
   certain constant nightshift.purge_key[] := array(
     select k from unnest(keys) k where k.key not in (select r.key from unnest(keys) r where r.role = 'release')
@@ -13009,7 +13091,7 @@ begin
     from nightshift.policy_members(policies) m
     join nightshift.retention_policies p on p.relation::oid = m.policy
   )
-  -- What may be the child of a row that goes, may go.
+  -- What may be the child of a row that goes, may go: of those that were reached, it is asked by itself.
   select array_agg(k), array_agg(coalesce(s.condition, 'true')) into asked, staying
   from unnest(certain) k
   cross join lateral (
@@ -13021,7 +13103,15 @@ begin
     array(
       select s
       from nightshift.spread_hold(
-        due_rows, array(select f from nightshift.find_needed_rows(run.id, due_rows, '{}', asked, staying) f), certain
+        going_rows,
+        array(
+          select f from nightshift.find_needed_rows(run.id, due_rows, '{}', asked, staying) f
+          union all
+          select row(u.policy, u.relation, t.tid, 'held', null)::nightshift.held_row
+          from unnest(nightshift.find_unled_rows(run, array(select r from unnest(first_rows) r where r.due is null), policies, keys)) u
+          cross join lateral unnest(u.tids) t(tid)
+        ),
+        certain
       ) s
     ),
     due_rows
@@ -16257,7 +16347,8 @@ begin
     select k.key, k.policy, k.indexed, true as is_up, k.policy as to_policy, 'child' as kind
     from unnest(keys) k where k.role = 'child'
     union all
-    -- A row that refers may be due itself, or the child of another row that is due: then that one comes into it too.
+    -- A row that refers may be due itself, or the child of another row that is due: then that one comes into it too, and by it
+    -- all that goes with it. Of a row that only may be a child, nothing else matters until then.
     select k.key, k.policy, k.indexed, true, m.policy, case when m.is_child then 'maybe' else 'due' end
     from unnest(keys) k
     join members m on k.referencing::oid = any(m.related)
@@ -16298,7 +16389,7 @@ begin
     select 'select s.* from r cross join lateral (' || string_agg(s.step, ' union all ' order by s.step) || ' offset 0) s' as steps
     from (
       select nightshift.reference_step(b.scan, case when b.is_up then 't' else 'x' end, b.leaves,
-        format('r.policy = %s', b.policy) || case when b.is_up then '' else ' and r.kind = ''maybe''' end,
+        format('r.policy = %s and r.kind %s ''maybe''', b.policy, case when b.is_up then '<>' else '=' end),
         string_agg(b.branch, ' union all ' order by b.branch) || ' offset 0') as step
       from branches b
       group by b.policy, b.is_up, b.scan, b.leaves
@@ -16312,12 +16403,12 @@ begin
            select t.*
            from r
            cross join lateral (select t.* from %3$s t where t.tableoid = r.relation and t.ctid = r.tid offset 0) t
-           where r.policy = %4$s and r.relation = any(%5$L::oid[])
+           where r.policy = %4$s and r.kind <> ''maybe'' and r.relation = any(%5$L::oid[])
            offset 0
          ) t
          join %6$s x on %7$s %8$s
          -- Else a hash join may look for a row of x first, and read all of it where none is due.
-         where exists (select from r where r.policy = %4$s and r.relation = any(%5$L::oid[]))
+         where exists (select from r where r.policy = %4$s and r.kind <> ''maybe'' and r.relation = any(%5$L::oid[]))
          offset 0
        ) x(policy, tableoid, ctid, kind)
        where true %9$s',
@@ -17358,13 +17449,11 @@ begin
   end if;
   if cardinality(component) > 0 or has_children then
     select r.* into reached, complete, ahead from nightshift.reach_rows(run, seeds, policies, keys, max_rows) r;
-    rows_to_delete := reached;
     if not complete then
       return;
     end if;
-    if exists (select from unnest(rows_to_delete) r where r.due is null) then
-      rows_to_delete := nightshift.find_covered_rows(rows_to_delete, keys);
-    end if;
+    -- Those that may be children are there as children where what they would go with is.
+    rows_to_delete := array(select r from unnest(reached) r where r.due is not null);
     if locking then
       -- A seed may go as the child of another row as well, which its own policy says nothing of.
       others := nightshift.subtract_held(rows_to_delete, array(
@@ -29216,7 +29305,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '3d6c05b381aa79dcfa20c9b4d6876feb4c46a21c0527cb252ba6774d5127199c', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2a265ca79ed4a01ed30b93d5e27194775d0b2b934c5aa8e6f75acda87146ee15', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,
@@ -29246,80 +29335,81 @@ insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 
   extend_lease, extension_function, failure_in_words, fates_of, fences, figure, find_covered_rows, find_due_among,
   find_key_query, find_keys, find_moved_rows, find_needed_rows, find_needed_with, find_references, find_refresh,
   find_refresh_policy, find_refusing_rows, find_relation, find_released_rows, find_rows, find_run, find_stranger,
-  find_vacuum_policy, find_view, finish_detach, finish_reindex, finish_run, finish_vacuum, fires_triggers,
-  fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_rename, follow_renames,
-  follow_rows, follow_tables, forced_names, forecast_full, forget_decisions, forget_starts, free_partition_name,
-  freeze_limit, get_health, get_run, gone_of, grant_of_refresh, growth_of, guard_child, guard_insert, guard_steps,
-  hand_over, has_due_rows, health_backlog_age, health_backlog_growth, health_blocked_sessions, health_cache_hit,
-  health_checks, health_connections, health_database_growth, health_database_size, health_days_until_full,
-  health_dead_tuples, health_default_partition_rows, health_duplicate_indexes, health_failed_restores, health_findings,
-  health_foreign_keys_without_index, health_hidden_partitions, health_idle_in_transaction,
-  health_inactive_replication_slots, health_invalid_indexes, health_job_missed, health_jobs_failing, health_jobs_lost,
-  health_jobs_partial, health_key_queries, health_late_schedules, health_ledger_size, health_level,
-  health_long_transactions, health_measure, health_nightshift_exposed, health_oversized_partitions,
-  health_partition_horizon, health_partitions_without_rls, health_paused, health_policies_broken, health_read_only,
-  health_replication_lag, health_results, health_sequences, health_slow_statements, health_slower_key_queries,
-  health_soft_deleted_share, health_soft_deletes, health_stale_views, health_thresholds, health_transaction_id_age,
-  health_unused_indexes, health_views_exposed, health_views_not_populated, heartbeat_run, held_partition_policy,
-  held_retention_policy, held_row, held_rows, hint_for_flag, hint_for_marker, hint_for_owner, history_names,
-  history_secret, hold_at_once, hold_cascades, hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home,
-  http_answer, http_post, in_days, index_columns, index_definition, index_for_key, index_serves_key, indexed_as,
-  inspect_soft_delete, interval_start, intervals_of, is_active_condition, is_forced, is_large, is_of_realtime,
-  is_published, is_set_by_default, job_state, job_states, jobs, join_condition, join_conditions, json_number,
-  judge_health, judge_key_query, keep_time, key_collation, key_columns, key_in_words, key_joins, key_of, key_queries,
-  key_query_states, key_query_times, keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels,
-  last_step, leaf_relations, left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies,
-  list_refresh_policies, list_retention_policies, list_runs, list_schedules, list_vacuum_policies, listed_names,
-  lock_for_change, lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due,
-  mark_lost_runs, marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh,
-  may_vacuum, measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_key_query,
-  measure_leaves, measure_references, measure_retention_backlog, measure_retention_backlogs, measure_retention_rest,
-  members_between, migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some,
-  name_triggers, next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions,
-  note_detaching, note_durations, note_partitions, note_released, note_tables, note_told, note_trends, note_unchanged,
-  nothing_left, old_transaction, oldest_due, only_kept, only_needed, operation_time, other_owners,
-  override_assignments, own_due_condition, pages_of, partition_faults, partition_history, partition_key,
-  partition_policies, partition_state, partition_suffix, partition_warnings, partitions_before, partitions_below,
-  partitions_to_make, partitions_to_retire, partitions_wanted, partitions_without_policy, parts_of_invalid_indexes,
-  pause, place_in_code, plan_delete, plan_partition_maintenance, plan_reindex, plan_restore, plan_retention_purge,
-  plan_shape, plan_table_vacuum, plan_view_refresh, policy_members, policy_of_run, policy_of_view,
-  preview_retention_purge, preview_retirement, preview_table_vacuum, problem_of, purge_batch, purge_counted,
-  purge_decisions, purge_key, purge_keys, purge_order, purge_outcomes, purge_pending, purge_released, purge_slices,
-  purge_steps, purge_waits, purged_tables, put_active, put_off, raise_conflict, raise_locked, reach_rows,
-  read_as_caller, read_key_entry, read_partitions, read_pressure, read_status, reasons_of, reattach_partition,
-  record_batch, record_deletions, record_failed_restores, record_health, record_purge, record_refresh_failure,
-  recount_moved_rows, redundant_indexes, reference, reference_join, reference_step, reference_tree,
-  references_condition, referencing_keys, referred_tables, refers_to_policy, refresh_policies, refresh_policy_view,
-  refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers, reindex_statement, related_policies,
-  related_tables, release_default, released_row, remember_held, remove_health_threshold, remove_key_query,
-  remove_partition_policy, remove_refresh_policy, remove_retention_policy, remove_vacuum_policy, report_bloat,
-  require_attached, require_call, require_checked_keys, require_few_due, require_health_checks, require_indexes,
-  require_known_names, require_marker_index, require_no_rule, require_no_sentinel, require_not_all_refused,
-  require_nothing_queued, require_one_policy, require_own_rows, require_ownership, require_partition_policies,
-  require_period, require_reached_keys, require_reading_query, require_real_run, require_referencing_indexes,
-  require_refresh_policies, require_replica_identity, require_retention_policies, require_room_for_locks,
-  require_statistics, require_tables, require_trusted, require_trusted_keys, require_trusted_referrers,
-  require_unrestricted, require_wanted, require_within_brake, resolve_references, rest_of_patience, rest_of_walk,
-  restore, restore_keys, restore_operation, restore_since, restricting_keys, restricting_rows, resume_run,
-  retention_keys, retention_policies, retention_warnings, retire_partitions, retired_in_words, retired_partitions,
-  reveal_deletion_event, row_set, rows_in_words, rows_of_operation, rows_since, run_as_of, run_by_hand,
-  run_health_check, runs, sample_due_rows, scan_of, scan_time_of, schedule_with_cron, schedules, seal_deletion_event,
-  secure_partition, secure_partitions, send_wakes, served_at, set_cron_job, set_health_threshold, set_webhook,
-  sets_to_remember, settings, settle_key, settle_owner, settle_reference, settle_users, shows_only, soft_delete,
-  soft_delete_advice, soft_delete_cascades, soft_delete_policies, soft_delete_rules, soft_delete_steps,
-  soft_delete_tables, soft_delete_tables_of_operation, soft_delete_view, soft_delete_views, soft_delete_where,
-  sources_as_of, spread_hold, stamp_retired, start_operation, status, status_headline, status_health, status_jobs,
-  status_partitions, status_queries, status_retention, status_run, status_section, status_trends, status_views,
-  stay_released, stray_tables, strongest_fates, stuck_column, subtract_held, subtract_row_sets, table_of_policy,
-  tables_of_policy, tables_of_trends, tables_to_vacuum, take_pending, take_status, take_troubles, theil_sen,
-  time_of_number, trend_points, trim_runs, trim_trends, trim_view_refreshes, troubles, trusted_name, trusted_names,
-  trusted_operator, unique_conflicts, unique_steps, unmute_triggers, unpause, unreferenced_condition,
-  unschedule_with_cron, untrusted_in_condition, use_secret, user_functions, users_of, usual_gap, usual_partition,
-  usual_time, usual_time_of, vacuum_policies, vacuum_state, vacuum_statement, vacuum_states, vacuuming_session,
-  validate_default, verdict_in_words, view_of, view_reads, view_refreshes, view_state, views_below, views_read,
-  waits_to_be_continued, wal_bytes, warn_of_heirs, warn_of_namesake, warn_of_replica_identity, warnings_of_purge,
-  watch, watch_vacuum, way_into_leaf, what_changed, why_not_drop, why_not_retire, why_not_retire_so_many,
-  why_not_sealed, without_replica_identity, work_due, xmin_holder
+  find_unled_rows, find_vacuum_policy, find_view, finish_detach, finish_reindex, finish_run, finish_vacuum,
+  fires_triggers, fix_of_leftovers, fix_of_stale_view, fix_of_step, follow_moved_rows, follow_released, follow_rename,
+  follow_renames, follow_rows, follow_tables, forced_names, forecast_full, forget_decisions, forget_starts,
+  free_partition_name, freeze_limit, get_health, get_run, gone_of, grant_of_refresh, growth_of, guard_child,
+  guard_insert, guard_steps, hand_over, has_due_rows, health_backlog_age, health_backlog_growth,
+  health_blocked_sessions, health_cache_hit, health_checks, health_connections, health_database_growth,
+  health_database_size, health_days_until_full, health_dead_tuples, health_default_partition_rows,
+  health_duplicate_indexes, health_failed_restores, health_findings, health_foreign_keys_without_index,
+  health_hidden_partitions, health_idle_in_transaction, health_inactive_replication_slots, health_invalid_indexes,
+  health_job_missed, health_jobs_failing, health_jobs_lost, health_jobs_partial, health_key_queries,
+  health_late_schedules, health_ledger_size, health_level, health_long_transactions, health_measure,
+  health_nightshift_exposed, health_oversized_partitions, health_partition_horizon, health_partitions_without_rls,
+  health_paused, health_policies_broken, health_read_only, health_replication_lag, health_results, health_sequences,
+  health_slow_statements, health_slower_key_queries, health_soft_deleted_share, health_soft_deletes,
+  health_stale_views, health_thresholds, health_transaction_id_age, health_unused_indexes, health_views_exposed,
+  health_views_not_populated, heartbeat_run, held_partition_policy, held_retention_policy, held_row, held_rows,
+  hint_for_flag, hint_for_marker, hint_for_owner, history_names, history_secret, hold_at_once, hold_cascades,
+  hold_keys, hold_parents, hold_partition_run, hold_run, hold_table, home, http_answer, http_post, in_days,
+  index_columns, index_definition, index_for_key, index_serves_key, indexed_as, inspect_soft_delete, interval_start,
+  intervals_of, is_active_condition, is_forced, is_large, is_of_realtime, is_published, is_set_by_default, job_state,
+  job_states, jobs, join_condition, join_conditions, json_number, judge_health, judge_key_query, keep_time,
+  key_collation, key_columns, key_in_words, key_joins, key_of, key_queries, key_query_states, key_query_times,
+  keys_asked, keys_in_words, keys_to_parents, known_decisions, last_health_levels, last_step, leaf_relations,
+  left_alone, level_rank, list_deletion_events, list_key_queries, list_partition_policies, list_refresh_policies,
+  list_retention_policies, list_runs, list_schedules, list_vacuum_policies, listed_names, lock_for_change,
+  lock_for_creation, lock_holder, lock_in_turn, lock_rows, lock_slice, mark_deletion, mark_due, mark_lost_runs,
+  marker_is_indexed, marker_walk, may_be_left_alone, may_exceed, may_go_unseen, may_refresh, may_vacuum,
+  measure_backlog, measure_children, measure_default_partition, measure_for_run, measure_key_query, measure_leaves,
+  measure_references, measure_retention_backlog, measure_retention_backlogs, measure_retention_rest, members_between,
+  migrations, move_rows, moved_row, multixact_members, mute_triggers, name_refusal, name_some, name_triggers,
+  next_leaf, next_part_of_index, next_seeds, next_slice, note_answer, note_assessment, note_decisions, note_detaching,
+  note_durations, note_partitions, note_released, note_tables, note_told, note_trends, note_unchanged, nothing_left,
+  old_transaction, oldest_due, only_kept, only_needed, operation_time, other_owners, override_assignments,
+  own_due_condition, pages_of, partition_faults, partition_history, partition_key, partition_policies, partition_state,
+  partition_suffix, partition_warnings, partitions_before, partitions_below, partitions_to_make, partitions_to_retire,
+  partitions_wanted, partitions_without_policy, parts_of_invalid_indexes, pause, place_in_code, plan_delete,
+  plan_partition_maintenance, plan_reindex, plan_restore, plan_retention_purge, plan_shape, plan_table_vacuum,
+  plan_view_refresh, policy_members, policy_of_run, policy_of_view, preview_retention_purge, preview_retirement,
+  preview_table_vacuum, problem_of, purge_batch, purge_counted, purge_decisions, purge_key, purge_keys, purge_order,
+  purge_outcomes, purge_pending, purge_released, purge_slices, purge_steps, purge_waits, purged_tables, put_active,
+  put_off, raise_conflict, raise_locked, reach_rows, read_as_caller, read_key_entry, read_partitions, read_pressure,
+  read_status, reasons_of, reattach_partition, record_batch, record_deletions, record_failed_restores, record_health,
+  record_purge, record_refresh_failure, recount_moved_rows, redundant_indexes, reference, reference_join,
+  reference_step, reference_tree, references_condition, referencing_keys, referred_tables, refers_to_policy,
+  refresh_policies, refresh_policy_view, refresh_view, refresh_warnings, refresh_way, refuse_key, reindex_leftovers,
+  reindex_statement, related_policies, related_tables, release_default, released_row, remember_held,
+  remove_health_threshold, remove_key_query, remove_partition_policy, remove_refresh_policy, remove_retention_policy,
+  remove_vacuum_policy, report_bloat, require_attached, require_call, require_checked_keys, require_few_due,
+  require_health_checks, require_indexes, require_known_names, require_marker_index, require_no_rule,
+  require_no_sentinel, require_not_all_refused, require_nothing_queued, require_one_policy, require_own_rows,
+  require_ownership, require_partition_policies, require_period, require_reached_keys, require_reading_query,
+  require_real_run, require_referencing_indexes, require_refresh_policies, require_replica_identity,
+  require_retention_policies, require_room_for_locks, require_statistics, require_tables, require_trusted,
+  require_trusted_keys, require_trusted_referrers, require_unrestricted, require_wanted, require_within_brake,
+  resolve_references, rest_of_patience, rest_of_walk, restore, restore_keys, restore_operation, restore_since,
+  restricting_keys, restricting_rows, resume_run, retention_keys, retention_policies, retention_warnings,
+  retire_partitions, retired_in_words, retired_partitions, reveal_deletion_event, row_set, rows_in_words,
+  rows_of_operation, rows_since, run_as_of, run_by_hand, run_health_check, runs, sample_due_rows, scan_of,
+  scan_time_of, schedule_with_cron, schedules, seal_deletion_event, secure_partition, secure_partitions, send_wakes,
+  served_at, set_cron_job, set_health_threshold, set_webhook, sets_to_remember, settings, settle_key, settle_owner,
+  settle_reference, settle_users, shows_only, soft_delete, soft_delete_advice, soft_delete_cascades,
+  soft_delete_policies, soft_delete_rules, soft_delete_steps, soft_delete_tables, soft_delete_tables_of_operation,
+  soft_delete_view, soft_delete_views, soft_delete_where, sources_as_of, spread_hold, stamp_retired, start_operation,
+  status, status_headline, status_health, status_jobs, status_partitions, status_queries, status_retention, status_run,
+  status_section, status_trends, status_views, stay_released, stray_tables, strongest_fates, stuck_column,
+  subtract_held, subtract_row_sets, table_of_policy, tables_of_policy, tables_of_trends, tables_to_vacuum,
+  take_pending, take_status, take_troubles, theil_sen, time_of_number, trend_points, trim_runs, trim_trends,
+  trim_view_refreshes, troubles, trusted_name, trusted_names, trusted_operator, unique_conflicts, unique_steps,
+  unmute_triggers, unpause, unreferenced_condition, unschedule_with_cron, untrusted_in_condition, use_secret,
+  user_functions, users_of, usual_gap, usual_partition, usual_time, usual_time_of, vacuum_policies, vacuum_state,
+  vacuum_statement, vacuum_states, vacuuming_session, validate_default, verdict_in_words, view_of, view_reads,
+  view_refreshes, view_state, views_below, views_read, waits_to_be_continued, wal_bytes, warn_of_heirs,
+  warn_of_namesake, warn_of_replica_identity, warnings_of_purge, watch, watch_vacuum, way_into_leaf, what_changed,
+  why_not_drop, why_not_retire, why_not_retire_so_many, why_not_sealed, without_replica_identity, work_due,
+  xmin_holder
 }')
 on conflict (version) do update set checksum = excluded.checksum, objects = excluded.objects, applied_at = now();
 

@@ -94,21 +94,23 @@ describe('due children of due parents, more than one batch can look at', () => {
   }, 120_000);
 });
 
-/** One run with a limit of its own on what a batch may look at. Returns the step of the only policy. */
+/** One run with a limit of its own on what a batch may look at, for one of its tables: the step of that one. */
 async function purgeLookingAt(
   closureRows: number,
-  { dryRun, batchRows = 10 }: { dryRun: boolean; batchRows?: number },
+  { dryRun, batchRows = 10, table }: { dryRun: boolean; batchRows?: number; table?: string },
 ) {
   const [begun] = await db.sql`
     select nightshift.begin_run('retention-purge', 'cli', dry_run => ${dryRun}) -> 'run' as run`;
   const { id, fence } = begun?.run ?? {};
-  const [planned] = await db.sql`
-    select nightshift.plan_retention_purge(${id}, ${fence}) #>> '{policies,0,relation}' as relation`;
-  const { relation } = planned ?? {};
-  await db.sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${relation})`;
+  const planned = await db.sql`
+    select p.relation
+    from jsonb_to_recordset(nightshift.plan_retention_purge(${id}, ${fence}) -> 'policies') p(relation text)`;
+  for (const { relation } of planned)
+    await db.sql`select nightshift.measure_retention_backlog(${id}, ${fence}, ${relation})`;
+  const turn = table ?? planned[0]?.relation;
   for (let batches = 0; ; batches++) {
     const [answer] = await db.sql`
-      select nightshift.purge_batch(${id}, ${fence}, ${relation}, ${batchRows}, closure_rows => ${closureRows}) as batch`;
+      select nightshift.purge_batch(${id}, ${fence}, ${turn}, ${batchRows}, closure_rows => ${closureRows}) as batch`;
     expect(batches).toBeLessThan(2_000);
     if (!answer?.batch.done) continue;
     await db.sql`select nightshift.finish_run(${id}, ${fence}, 'succeeded')`;
@@ -224,6 +226,46 @@ describe('a closure that is too large for one batch', () => {
       rowsPurged: 8,
       children: { 'app.items': 800 },
     });
+  });
+});
+
+describe('rows to which children of rows that are not due refer', () => {
+  /** Folders 1 to 9 are due, and referred to by traces of the projects 1 to 9, of which 8 and 9 are due. */
+  const projects = (tracesOfFolder: number, scoresOfTrace: number) => `
+    create table app.projects (id integer primary key, deleted_at timestamptz);
+    create table app.folders (id integer primary key, project_id integer not null references app.projects,
+      parent_id integer references app.folders, deleted_at timestamptz);
+    create table app.traces (id integer primary key, project_id integer not null references app.projects,
+      folder_id integer references app.folders);
+    create table app.scores (id integer primary key, trace_id integer not null references app.traces);
+    insert into app.projects select id, case when id >= 8 then now() - interval '90 days' end from generate_series(1, 9) id;
+    insert into app.folders select id, 1, null, now() - interval '90 days' + id * interval '1 second' from generate_series(1, 9) id;
+    insert into app.traces
+    select 1000 * f.id + n, f.id, f.id from app.folders f, generate_series(1, case when f.id < 8 then ${tracesOfFolder} else 1 end) n;
+    insert into app.scores
+    select 1000 * t.id + n, t.id from app.traces t, generate_series(1, case when t.project_id < 8 then ${scoresOfTrace} else 1 end) n;
+    create index on app.folders (deleted_at); create index on app.projects (deleted_at);
+    create index on app.folders (project_id); create index on app.folders (parent_id);
+    create index on app.traces (project_id); create index on app.traces (folder_id); create index on app.scores (trace_id);
+    select nightshift.add_retention_policy('app.folders', '30 days', max_fraction => 1),
+      nightshift.add_retention_policy('app.projects', '30 days', max_fraction => 1,
+        with_children => array['app.folders(project_id)', 'app.traces(project_id)', 'app.scores(trace_id)']);
+  `;
+
+  it.each([
+    ['many rows would go with each', 1, 400],
+    ['they are many', 400, 1],
+  ])('stay, and are decided where %s', async (_, tracesOfFolder, scoresOfTrace) => {
+    await db.sql.unsafe(projects(tracesOfFolder, scoresOfTrace));
+    for (const dryRun of [true, false]) {
+      expect(await purgeLookingAt(30, { dryRun, table: 'app.folders' })).toMatchObject({
+        rowsPurged: 2,
+        rowsBlocked: 7,
+        rowsUndecided: 0,
+      });
+    }
+    expect(await idsOf(db.sql, 'app.folders')).toEqual(range(1, 7));
+    expect(await idsOf(db.sql, 'app.projects')).toEqual(range(1, 7));
   });
 });
 

@@ -224,6 +224,10 @@ const safeHere: Record<string, Record<string, string>> = {
   'retention/hold_cascades.sql': {
     "array_to_string(referencing, ', ')": 'LOCK TABLE runs nothing',
   },
+  'retention/find_unled_rows.sql': {
+    "case when k.referenced::oid = any(d.related) then d.condition else 'false' end":
+      'a condition on columns, from due_by_policy',
+  },
   'retention/hold_keys.sql': {
     "array_to_string(locked, ', ')": 'several from trusted_names',
     "array_to_string(looked_at, ', ')": 'several from trusted_names',
@@ -243,6 +247,7 @@ const safeHere: Record<string, Record<string, string>> = {
   'retention/reach_rows.sql': {
     'a.alias': 'a word',
     'b.policy': 'a number',
+    "case when b.is_up then '<>' else '=' end": 'an operator of ours',
     'case when w.is_up then j.referencing_scan else j.referenced_scan end': 'from key_joins',
     'd.condition': 'a condition on columns',
     "replace(unknown, 'x.', a.alias || '.')": 'a condition on a table of ours',

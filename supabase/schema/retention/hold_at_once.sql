@@ -11,9 +11,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   share constant numeric := least(max_rows::numeric / nightshift.count_rows(rows), 1);
-  due_rows constant nightshift.row_set[] := array(
-    select row(r.policy, r.relation, true, r.tids[:ceil(share * cardinality(r.tids))])::nightshift.row_set from unnest(rows) r where r.due
+  first_rows constant nightshift.row_set[] := array(
+    select row(r.policy, r.relation, r.due, r.tids[:ceil(share * cardinality(r.tids))])::nightshift.row_set from unnest(rows) r
   );
+  due_rows constant nightshift.row_set[] := array(select r from unnest(first_rows) r where r.due);
+  going_rows constant nightshift.row_set[] := array(select r from unnest(first_rows) r where r.due is not null);
   -- A row may go by another policy than that which says it is due, and that one may release what refers to it.
   certain constant nightshift.purge_key[] := array(
     select k from unnest(keys) k where k.key not in (select r.key from unnest(keys) r where r.role = 'release')
@@ -27,7 +29,7 @@ begin
     from nightshift.policy_members(policies) m
     join nightshift.retention_policies p on p.relation::oid = m.policy
   )
-  -- What may be the child of a row that goes, may go.
+  -- What may be the child of a row that goes, may go: of those that were reached, it is asked by itself.
   select array_agg(k), array_agg(coalesce(s.condition, 'true')) into asked, staying
   from unnest(certain) k
   cross join lateral (
@@ -39,7 +41,15 @@ begin
     array(
       select s
       from nightshift.spread_hold(
-        due_rows, array(select f from nightshift.find_needed_rows(run.id, due_rows, '{}', asked, staying) f), certain
+        going_rows,
+        array(
+          select f from nightshift.find_needed_rows(run.id, due_rows, '{}', asked, staying) f
+          union all
+          select row(u.policy, u.relation, t.tid, 'held', null)::nightshift.held_row
+          from unnest(nightshift.find_unled_rows(run, array(select r from unnest(first_rows) r where r.due is null), policies, keys)) u
+          cross join lateral unnest(u.tids) t(tid)
+        ),
+        certain
       ) s
     ),
     due_rows

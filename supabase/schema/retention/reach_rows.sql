@@ -37,7 +37,8 @@ begin
     select k.key, k.policy, k.indexed, true as is_up, k.policy as to_policy, 'child' as kind
     from unnest(keys) k where k.role = 'child'
     union all
-    -- A row that refers may be due itself, or the child of another row that is due: then that one comes into it too.
+    -- A row that refers may be due itself, or the child of another row that is due: then that one comes into it too, and by it
+    -- all that goes with it. Of a row that only may be a child, nothing else matters until then.
     select k.key, k.policy, k.indexed, true, m.policy, case when m.is_child then 'maybe' else 'due' end
     from unnest(keys) k
     join members m on k.referencing::oid = any(m.related)
@@ -78,7 +79,7 @@ begin
     select 'select s.* from r cross join lateral (' || string_agg(s.step, ' union all ' order by s.step) || ' offset 0) s' as steps
     from (
       select nightshift.reference_step(b.scan, case when b.is_up then 't' else 'x' end, b.leaves,
-        format('r.policy = %s', b.policy) || case when b.is_up then '' else ' and r.kind = ''maybe''' end,
+        format('r.policy = %s and r.kind %s ''maybe''', b.policy, case when b.is_up then '<>' else '=' end),
         string_agg(b.branch, ' union all ' order by b.branch) || ' offset 0') as step
       from branches b
       group by b.policy, b.is_up, b.scan, b.leaves
@@ -92,12 +93,12 @@ begin
            select t.*
            from r
            cross join lateral (select t.* from %3$s t where t.tableoid = r.relation and t.ctid = r.tid offset 0) t
-           where r.policy = %4$s and r.relation = any(%5$L::oid[])
+           where r.policy = %4$s and r.kind <> ''maybe'' and r.relation = any(%5$L::oid[])
            offset 0
          ) t
          join %6$s x on %7$s %8$s
          -- Else a hash join may look for a row of x first, and read all of it where none is due.
-         where exists (select from r where r.policy = %4$s and r.relation = any(%5$L::oid[]))
+         where exists (select from r where r.policy = %4$s and r.kind <> ''maybe'' and r.relation = any(%5$L::oid[]))
          offset 0
        ) x(policy, tableoid, ctid, kind)
        where true %9$s',

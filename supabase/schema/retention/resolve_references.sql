@@ -57,13 +57,11 @@ begin
   end if;
   if cardinality(component) > 0 or has_children then
     select r.* into reached, complete, ahead from nightshift.reach_rows(run, seeds, policies, keys, max_rows) r;
-    rows_to_delete := reached;
     if not complete then
       return;
     end if;
-    if exists (select from unnest(rows_to_delete) r where r.due is null) then
-      rows_to_delete := nightshift.find_covered_rows(rows_to_delete, keys);
-    end if;
+    -- Those that may be children are there as children where what they would go with is.
+    rows_to_delete := array(select r from unnest(reached) r where r.due is not null);
     if locking then
       -- A seed may go as the child of another row as well, which its own policy says nothing of.
       others := nightshift.subtract_held(rows_to_delete, array(

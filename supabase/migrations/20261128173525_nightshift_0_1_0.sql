@@ -16476,7 +16476,7 @@ end;
 $$;
 
 comment on function nightshift.reach_rows is
-  'The rows that would have to go with seeds: children, and due rows of the policies in component that refer to them, directly or not, each seen once. due is null for rows that may be children of a due row. Not complete when there are more than max_rows besides the seeds; ahead is then the due rows seen last.';
+  'The rows that would have to go with seeds: children, and due rows of the policies in component that refer to them, directly or not, each seen once. due is null for rows that may be children: what they would go with is reached as well, and what would go with them only from there. Not complete when there are more than max_rows besides the seeds; ahead is then the due rows seen last.';
 
 -- supabase/schema/retention/read_key_entry.sql
 
@@ -29305,7 +29305,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '2a265ca79ed4a01ed30b93d5e27194775d0b2b934c5aa8e6f75acda87146ee15', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ccf4869563a0b38aaee3fcd2fc952c16b03463fb1fe3d3a6743767860e85d535', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

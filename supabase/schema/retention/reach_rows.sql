@@ -166,4 +166,4 @@ end;
 $$;
 
 comment on function nightshift.reach_rows is
-  'The rows that would have to go with seeds: children, and due rows of the policies in component that refer to them, directly or not, each seen once. due is null for rows that may be children of a due row. Not complete when there are more than max_rows besides the seeds; ahead is then the due rows seen last.';
+  'The rows that would have to go with seeds: children, and due rows of the policies in component that refer to them, directly or not, each seen once. due is null for rows that may be children: what they would go with is reached as well, and what would go with them only from there. Not complete when there are more than max_rows besides the seeds; ahead is then the due rows seen last.';

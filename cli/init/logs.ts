@@ -181,10 +181,19 @@ function judge(table: Table): Candidate | LeftOut | undefined {
   const words = wordsOf(name);
   const has = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
   const times = columns.filter(isTime);
-  const expiry = has(passing) ? times.find((column) => expires.test(column.name)) : undefined;
+  const expiring = times.find((column) => expires.test(column.name));
+  const expiry = has(passing) ? expiring : undefined;
   const tells = has(surely) || has(perhaps) || perhapsAtTheEnd.has(words.at(-1) ?? '');
-  if (times.length === 0 || !(expiry || tells)) return undefined;
   const leftOut = (why: string, fix: string | null = null) => ({ relation, why, fix });
+  if (!(expiry || tells)) {
+    return expiring && !isOfMoney(name)
+      ? leftOut(
+          `Its rows expire (${expiring.name}), but its name does not say that nobody wants them then`,
+          'If nobody does, name that time: marker_column of add_retention_policy.',
+        )
+      : undefined;
+  }
+  if (times.length === 0) return undefined;
   const ofItself = `By its name its rows ${expiry ? 'expire' : 'only tell what happened'}, but`;
   if (isOfMoney(name))
     return leftOut(`${ofItself} what is of money or consent is often kept by law`);

@@ -277,6 +277,8 @@ describe('init', () => {
       create table public.payment_events (id integer primary key, created_at timestamptz not null default now());
       create table public.consent_log (id integer primary key, created_at timestamptz not null default now());
       create table public.api_tokens (id integer primary key, expires_at timestamptz);
+      create table public.api_keys (id integer primary key, expires_at timestamptz);
+      create table public.subscriptions (id integer primary key, expires_at timestamptz);
       create table public.received_activity (ap_id text primary key, published_at timestamptz not null default now());
       create table public.sent_activity (ap_id text primary key, published_at timestamptz);
       create table public.invites (id integer primary key, expires_at timestamptz, created_at timestamptz not null default now());
@@ -302,6 +304,7 @@ describe('init', () => {
     expect(
       leftOut.map(({ relation, why }) => [relation, why.replace(/^By its .*?, but /, '')]),
     ).toEqual([
+      ['public.api_keys', expect.stringMatching(/^Its rows expire \(expires_at\), but/)],
       ['public.api_tokens', expect.stringMatching(/may be wanted again/)],
       [
         'public.audit_log',

@@ -18324,11 +18324,19 @@ begin
     select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
     from (
     select format(
-      'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
-      k.name, nightshift.index_for_key(k.key)
+      'Foreign key %s has no index on the referencing side, so each row deleted from %s reads that whole table. Fix: %s',
+      k.name, k.referenced, nightshift.index_for_key(k.key)
     )
-    from nightshift.referencing_keys(array[warnings_of_purge.relation::oid]) k
-    where not k.indexed
+    from (
+      select distinct on (k.key) k.*
+      from nightshift.referencing_keys(array(
+        select warnings_of_purge.relation::oid
+        union
+        -- Children are deleted as well.
+        select m.member::oid from nightshift.policy_members(array[warnings_of_purge.relation::oid]) m
+      )) k
+      where not k.indexed
+    ) k
     union all
     select format(
       'Trigger %I fires once a statement on the partitioned table; a purge deletes from the partitions, where it does not fire.',
@@ -29305,7 +29313,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'ccf4869563a0b38aaee3fcd2fc952c16b03463fb1fe3d3a6743767860e85d535', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '161677b3ced8c2a174b0485bf5a47fe68484b976ae392e695d2eb53f6cbfbec4', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -30,6 +30,32 @@ describe('a foreign key without an index', () => {
       expect((await runPurge(db)).report.rowsPurged).toBe(10);
     },
   );
+
+  it('is warned of, whether it refers to the rows of a policy or to their children', async () => {
+    await db.sql.unsafe(`
+      create table app.orders (id integer primary key, deleted_at timestamptz);
+      create table app.items (id integer primary key, order_id integer references app.orders);
+      create table app.notes (item_id integer references app.items);
+      create table app.parts (item_id integer references app.items);
+      create index on app.orders (deleted_at); create index on app.parts (item_id);
+      select nightshift.add_retention_policy('app.orders', '90 days', with_children => array['app.items', 'app.parts']);
+    `);
+    const [{ warnings } = { warnings: [] }] = await db.sql<{ warnings: string[] }[]>`
+      select nightshift.retention_warnings('app.orders') as warnings`;
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^Foreign key items_order_id_fkey on app\.items has no index on the referencing side, so each row deleted from app\.orders /,
+      ),
+      expect.stringMatching(
+        /^Foreign key notes_item_id_fkey on app\.notes has no index on the referencing side, so each row deleted from app\.items /,
+      ),
+    ]);
+    for (const warning of warnings)
+      await db.sql.unsafe(/Fix: (create index .*)$/.exec(warning)?.[1] ?? '');
+    expect(await db.sql`select nightshift.retention_warnings('app.orders') as warnings`).toEqual([
+      { warnings: [] },
+    ]);
+  });
 });
 
 describe('a foreign key without an index, in a circle', () => {

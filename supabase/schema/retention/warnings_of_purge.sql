@@ -9,11 +9,19 @@ begin
     select coalesce(jsonb_agg(w.warning order by w.warning), '[]')
     from (
     select format(
-      'Foreign key %s has no index on the referencing side, so each row deleted here reads that whole table. Fix: %s',
-      k.name, nightshift.index_for_key(k.key)
+      'Foreign key %s has no index on the referencing side, so each row deleted from %s reads that whole table. Fix: %s',
+      k.name, k.referenced, nightshift.index_for_key(k.key)
     )
-    from nightshift.referencing_keys(array[warnings_of_purge.relation::oid]) k
-    where not k.indexed
+    from (
+      select distinct on (k.key) k.*
+      from nightshift.referencing_keys(array(
+        select warnings_of_purge.relation::oid
+        union
+        -- Children are deleted as well.
+        select m.member::oid from nightshift.policy_members(array[warnings_of_purge.relation::oid]) m
+      )) k
+      where not k.indexed
+    ) k
     union all
     select format(
       'Trigger %I fires once a statement on the partitioned table; a purge deletes from the partitions, where it does not fire.',

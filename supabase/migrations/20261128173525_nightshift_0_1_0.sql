@@ -17956,13 +17956,13 @@ begin
        select s.policy, s.relation, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
      ),
      shared as materialized (
-       select i.relation, i.tid from inside i group by i.relation, i.tid having count(*) > 1
+       select i.relation, i.tid from inside i group by i.relation, i.tid having count(distinct i.policy) > 1
      ),
      stays(policy, relation, tid, fate, reason, alone) as (
        select s.policy, s.relation, s.tid, s.fate, s.reason, true from unnest($2) s
        union
        select f.policy, f.relation, f.tid, f.fate, f.reason,
-         -- A row that may go for two reasons stays only when both are gone.
+         -- A row that may go by two policies stays only when it stays by both.
          (f.relation, f.tid) not in (select s.relation, s.tid from shared s)
        from stays r cross join lateral (%s) f(policy, relation, tid, fate, reason)
        -- A row that refers to itself is not held by that.
@@ -29313,7 +29313,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '161677b3ced8c2a174b0485bf5a47fe68484b976ae392e695d2eb53f6cbfbec4', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0d0d09197731d1e34e43a642d533da8bef660c6f8af534a847acc659fede8635', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

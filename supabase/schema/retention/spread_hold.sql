@@ -38,13 +38,13 @@ begin
        select s.policy, s.relation, t.tid from unnest($1) s cross join lateral unnest(s.tids) t(tid)
      ),
      shared as materialized (
-       select i.relation, i.tid from inside i group by i.relation, i.tid having count(*) > 1
+       select i.relation, i.tid from inside i group by i.relation, i.tid having count(distinct i.policy) > 1
      ),
      stays(policy, relation, tid, fate, reason, alone) as (
        select s.policy, s.relation, s.tid, s.fate, s.reason, true from unnest($2) s
        union
        select f.policy, f.relation, f.tid, f.fate, f.reason,
-         -- A row that may go for two reasons stays only when both are gone.
+         -- A row that may go by two policies stays only when it stays by both.
          (f.relation, f.tid) not in (select s.relation, s.tid from shared s)
        from stays r cross join lateral (%s) f(policy, relation, tid, fate, reason)
        -- A row that refers to itself is not held by that.

@@ -7784,6 +7784,7 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- Postgres expects ten tables, and would compare each of thousands of partitions with each.
+set enable_hashjoin = on
 set enable_nestloop = off
 set timezone = 'UTC'
 set datestyle = 'ISO'
@@ -10873,6 +10874,7 @@ create or replace function nightshift.closures_of(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_mergejoin = off
+set enable_hashjoin = on
 set enable_nestloop = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -11587,6 +11589,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 set lock_timeout = '20ms'
 as $$
 declare
@@ -11933,6 +11936,7 @@ returns nightshift.held_row[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_mergejoin = off
+set enable_hashjoin = on
 set enable_nestloop = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -11995,6 +11999,7 @@ returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_mergejoin = off
+set enable_hashjoin = on
 set enable_nestloop = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -12169,6 +12174,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -12321,6 +12327,7 @@ returns nightshift.row_set[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_mergejoin = off
+set enable_hashjoin = on
 set enable_nestloop = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -12372,6 +12379,7 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
+set enable_hashjoin = on
 set enable_nestloop = on
 set plan_cache_mode = force_generic_plan
 as $$
@@ -12560,6 +12568,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 as $$
 declare
   -- Those that go themselves are found as well.
@@ -12615,6 +12624,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -12716,6 +12726,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 -- By address from the index, and from there by hash, whatever the statistics say of tables that were empty a moment ago.
 set enable_seqscan = off
+set enable_hashjoin = on
 set enable_nestloop = off
 as $$
 declare
@@ -12782,6 +12793,7 @@ create or replace function nightshift.follow_released(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_hashjoin = on
 set enable_nestloop = off
 as $$
 begin
@@ -14430,6 +14442,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 as $$
 declare
   -- A share of 500 is right within 5 of 100, and as many lookups take milliseconds. Each looks into all partitions.
@@ -15198,6 +15211,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 -- As in follow_moved_rows.
 set enable_seqscan = off
+set enable_hashjoin = on
 set enable_nestloop = off
 as $$
 declare
@@ -17928,6 +17942,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -28026,6 +28041,7 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 -- The planner takes thousands of partitions for a handful.
+set enable_hashjoin = on
 set enable_nestloop = off
 as $$
 begin
@@ -29313,7 +29329,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '0d0d09197731d1e34e43a642d533da8bef660c6f8af534a847acc659fede8635', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7bd2e17815f9110574eb4379f496b8861c5111fcc0ee7bfdc0aaed5e4dd631f8', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -206,6 +206,22 @@ describe('the schema nightshift', () => {
     expect(compiling).toEqual([{ name: 'refresh_view' }]);
   });
 
+  it('keeps one way to join where it forbids another: a plan is made by what the first caller has set, and kept', async () => {
+    const joining = await db.sql<{ name: string; ways: string[] }[]>`
+      select p.proname as name, array(
+        select s from unnest(p.proconfig) s where s ~ '^enable_(hashjoin|nestloop)=' order by s
+      ) as ways
+      from pg_proc p
+      where p.pronamespace = 'nightshift'::regnamespace and p.proconfig && '{enable_hashjoin=off,enable_nestloop=off}'`;
+    expect(joining.length).toBeGreaterThan(10);
+    for (const { name, ways } of joining) {
+      expect({ name, ways: ways.map((way) => way.replace(/.*=/, '')).toSorted() }).toEqual({
+        name,
+        ways: ['off', 'on'],
+      });
+    }
+  });
+
   it('has row level security without policies on every table, and no grants', async () => {
     const tables = await db.sql`
       select c.relname as name, c.relrowsecurity as secured,

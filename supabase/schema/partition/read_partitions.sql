@@ -8,6 +8,7 @@ set search_path = pg_catalog, pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- Postgres expects ten tables, and would compare each of thousands of partitions with each.
+set enable_hashjoin = on
 set enable_nestloop = off
 set timezone = 'UTC'
 set datestyle = 'ISO'

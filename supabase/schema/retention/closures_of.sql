@@ -11,6 +11,7 @@ create or replace function nightshift.closures_of(
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_mergejoin = off
+set enable_hashjoin = on
 set enable_nestloop = off
 set plan_cache_mode = force_generic_plan
 as $$

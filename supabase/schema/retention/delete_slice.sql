@@ -15,6 +15,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 set lock_timeout = '20ms'
 as $$
 declare

@@ -7,6 +7,7 @@ returns nightshift.held_row[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_mergejoin = off
+set enable_hashjoin = on
 set enable_nestloop = off
 set plan_cache_mode = force_generic_plan
 as $$

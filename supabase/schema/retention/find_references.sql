@@ -12,6 +12,7 @@ set search_path = pg_catalog, pg_temp
 set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
+set enable_hashjoin = on
 set enable_nestloop = on
 set plan_cache_mode = force_generic_plan
 as $$

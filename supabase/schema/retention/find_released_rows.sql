@@ -11,6 +11,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 as $$
 declare
   -- Those that go themselves are found as well.

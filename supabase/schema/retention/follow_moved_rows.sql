@@ -4,6 +4,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 -- By address from the index, and from there by hash, whatever the statistics say of tables that were empty a moment ago.
 set enable_seqscan = off
+set enable_hashjoin = on
 set enable_nestloop = off
 as $$
 declare

@@ -6,6 +6,7 @@ create or replace function nightshift.follow_released(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set enable_hashjoin = on
 set enable_nestloop = off
 as $$
 begin

@@ -15,6 +15,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 as $$
 declare
   -- A share of 500 is right within 5 of 100, and as many lookups take milliseconds. Each looks into all partitions.

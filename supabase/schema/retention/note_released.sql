@@ -10,6 +10,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 -- As in follow_moved_rows.
 set enable_seqscan = off
+set enable_hashjoin = on
 set enable_nestloop = off
 as $$
 declare

@@ -10,6 +10,7 @@ set row_security = off
 set enable_seqscan = off
 set enable_mergejoin = off
 set enable_hashjoin = off
+set enable_nestloop = on
 set plan_cache_mode = force_generic_plan
 as $$
 declare

@@ -7,6 +7,7 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 -- The planner takes thousands of partitions for a handful.
+set enable_hashjoin = on
 set enable_nestloop = off
 as $$
 begin

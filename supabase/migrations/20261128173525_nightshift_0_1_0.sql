@@ -12642,6 +12642,9 @@ declare
   steps text;
   climbed nightshift.row_set[];
 begin
+  if cardinality(rows) = 0 then
+    return rows;
+  end if;
   with joins as materialized (
     select j.* from nightshift.key_joins(array(select distinct k.key from unnest(child_keys) k)) j
   ),
@@ -29329,7 +29332,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '7bd2e17815f9110574eb4379f496b8861c5111fcc0ee7bfdc0aaed5e4dd631f8', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f845a91faf54eb88cfbc12213b865ed61a7abeedf13a2dd269e47b0ba5057080', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -29,6 +29,9 @@ declare
   steps text;
   climbed nightshift.row_set[];
 begin
+  if cardinality(rows) = 0 then
+    return rows;
+  end if;
   with joins as materialized (
     select j.* from nightshift.key_joins(array(select distinct k.key from unnest(child_keys) k)) j
   ),

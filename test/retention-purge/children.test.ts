@@ -314,6 +314,35 @@ describe('release', () => {
   });
 });
 
+describe('a due row that is the child of another policy as well', () => {
+  it.each([
+    ['app.a', 'app.b'],
+    ['app.b', 'app.a'],
+  ])(
+    'goes by the one that lets go what the other holds, whose turn it may be: %s, %s',
+    async (parents, rows) => {
+      await db.sql.unsafe(`
+      create table ${parents} (id integer primary key, deleted_at timestamptz);
+      create table ${rows} (id integer primary key, parent_id integer references ${parents},
+        other_id integer references ${parents}, row_id integer references ${rows} on delete set null, deleted_at timestamptz);
+      insert into ${parents} values (1, ${due});
+      insert into ${rows} values (1, 1, null, null, ${due}), (2, null, null, 1, null);
+      create index on ${parents} (deleted_at); create index on ${rows} (deleted_at);
+      create index on ${rows} (parent_id); create index on ${rows} (other_id); create index on ${rows} (row_id);
+      select nightshift.add_retention_policy('${rows}', '30 days', max_fraction => 1);
+      select nightshift.add_retention_policy('${parents}', '30 days', max_fraction => 1,
+        with_children => array['${rows}(parent_id)'], release => array['${rows}(row_id)']);
+    `);
+      for (const dryRun of [true, false]) {
+        const { report } = await runPurge(db, { dryRun });
+        expect(report).toMatchObject({ rowsBlocked: 0 });
+      }
+      expect(await idsOf(db.sql, parents)).toEqual([]);
+      expect(await idsOf(db.sql, rows)).toEqual([2]);
+    },
+  );
+});
+
 describe('a released key that was made anew under its name', () => {
   it.each(['cascade', 'no action', 'restrict'])(
     'with on delete %s holds its row',

@@ -245,11 +245,16 @@ const safeHere: Record<string, Record<string, string>> = {
     'walk := walks ->> tree.key::text': 'one of several that are made here',
   },
   'retention/reach_rows.sql': {
+    "'and ' || case when not o.is_child then nightshift.due_by_policy('t', p, run.started_at) end":
+      'a condition on columns',
     'a.alias': 'a word',
     'b.policy': 'a number',
     "case when b.is_up then '<>' else '=' end": 'an operator of ours',
     'case when w.is_up then j.referencing_scan else j.referenced_scan end': 'from key_joins',
     'd.condition': 'a condition on columns',
+    'o.policy': 'a number',
+    'o.to_policy': 'a number',
+    "replace(unknown, 'x.', 't.')": 'a condition on a table of ours',
     "replace(unknown, 'x.', a.alias || '.')": 'a condition on a table of ours',
     'w.policy': 'a number',
     'w.to_policy': 'a number',

@@ -32,6 +32,15 @@ begin
   with members as materialized (
     select m.*, array(select nightshift.related_tables(m.member)) as related from nightshift.policy_members(component) m
   ),
+  -- What a key holds by one policy, another may let go with the row that refers, or release it: then a row that goes by the
+  -- first may go by the other as well.
+  other_ways as materialized (
+    select distinct h.policy, m.policy as to_policy, m.member, m.is_child
+    from unnest(keys) h
+    join unnest(keys) l on l.key = h.key and l.policy <> h.policy and l.role in ('child', 'release')
+    join members m on m.policy = l.policy and h.referenced::oid = any(m.related)
+    where h.role in ('hold', 'keep')
+  ),
   ways as materialized (
     -- Children go with the row that they refer to.
     select k.key, k.policy, k.indexed, true as is_up, k.policy as to_policy, 'child' as kind
@@ -50,6 +59,8 @@ begin
     where k.role = 'child'
       and exists (
         select from unnest(keys) h join members c on c.is_child and h.referencing::oid = any(c.related) where h.role in ('hold', 'keep')
+        union all
+        select from other_ways
       )
   ),
   due as materialized (
@@ -83,6 +94,15 @@ begin
         string_agg(b.branch, ' union all ' order by b.branch) || ' offset 0') as step
       from branches b
       group by b.policy, b.is_up, b.scan, b.leaves
+      union all
+      select nightshift.reference_step(
+        nightshift.scan_of(o.member), 't', array(select l::oid from nightshift.all_leaf_relations(o.member) l),
+        format('r.policy = %s and r.kind <> ''maybe''', o.policy),
+        format('select %s::oid, t.tableoid, t.ctid, %L where true %s %s', o.to_policy, case when o.is_child then 'maybe' else 'due' end,
+          'and ' || case when not o.is_child then nightshift.due_by_policy('t', p, run.started_at) end, replace(unknown, 'x.', 't.'))
+      )
+      from other_ways o
+      join nightshift.retention_policies p on p.relation::oid = o.to_policy
     ) s
   ),
   by_scan as (

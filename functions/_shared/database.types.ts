@@ -3561,7 +3561,7 @@ export type Database = {
           flag_column: unknown
           leaf: unknown
           marker_column: unknown
-          rest: boolean
+          rest: string
           size: number
         }
         Returns: Record<string, unknown>

@@ -10721,6 +10721,11 @@ declare
   key record;
   part text;
 begin
+  if cardinality(child_keys) = 0 then
+    is_tree := true;
+    cascading := '{}';
+    return;
+  end if;
   referred := nightshift.columns_referred(policy_relation, child_keys, 't');
   deletes := '';
   loop
@@ -11048,6 +11053,9 @@ rows 5
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if cardinality(deleted) = 0 then
+    return;
+  end if;
   return query
   with sets as (
     select d.*, count(*) over (partition by d.relation) as sets_of_relation from unnest(deleted) d
@@ -15032,7 +15040,7 @@ create or replace function nightshift.next_slice(
   due text,
   cursor jsonb,
   size bigint,
-  rest boolean,
+  rest text,
   out slice text,
   out ends text,
   out is_last boolean
@@ -15065,25 +15073,24 @@ begin
   if after::timestamp < (cursor ->> 'inUseUntil')::timestamp then
     return;
   end if;
-  if rest then
-    execute format(
-      'select r.%1$I::text from only %2$s r where (%3$s) and r.%1$I > %4$L order by r.%1$I desc limit 1',
-      marker_column, nightshift.trusted_name(leaf), due, after
-    ) into ends;
-  else
-    -- Each marker value once, so that the next slice can begin strictly after the last one.
-    execute format(
-      'select count(*), max(c.marker)::text from (
-         select * from (
-           select r.%1$I as marker from only %2$s r where (%3$s) and r.%1$I > %4$L
-           order by r.%1$I fetch first %5$s rows with ties
-         ) c limit %6$s
-       ) c',
-      marker_column, nightshift.trusted_name(leaf), due, after, size, max_rows + 1
-    ) into found_rows, ends;
+  if rest is not null then
+    is_last := true;
+    ends := 'infinity';
+    slice := format('t.%I > %L and (%s)', marker_column, after, rest);
+    return;
   end if;
-  if rest or found_rows <= max_rows then
-    is_last := rest or found_rows < size;
+  -- Each marker value once, so that the next slice can begin strictly after the last one.
+  execute format(
+    'select count(*), max(c.marker)::text from (
+       select * from (
+         select r.%1$I as marker from only %2$s r where (%3$s) and r.%1$I > %4$L
+         order by r.%1$I fetch first %5$s rows with ties
+       ) c limit %6$s
+     ) c',
+    marker_column, nightshift.trusted_name(leaf), due, after, size, max_rows + 1
+  ) into found_rows, ends;
+  if found_rows <= max_rows then
+    is_last := found_rows < size;
     ends := coalesce(ends, after);
     slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends)
       -- So that an index of flagged rows alone serves the DELETE, too.
@@ -15093,7 +15100,7 @@ end;
 $$;
 
 comment on function nightshift.next_slice is
-  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at. rest: by the index of the marker alone, one slice of all that is left, which spares the look for its end.';
+  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at. rest: the condition of a due row t, for one slice of all that is left, by the index of the marker alone, which spares the look for an end.';
 
 -- supabase/schema/retention/note_assessment.sql
 
@@ -15356,8 +15363,9 @@ as $$
 declare
   level oid[] := array[relation::oid];
 begin
-  while level <> '{}' loop
+  loop
     return query select unnest(level);
+    exit when not exists (select from pg_catalog.pg_class c where c.oid = any(level) and c.relkind = 'p');
     level := array(
       select p.oid
       from pg_catalog.pg_class c
@@ -16101,6 +16109,7 @@ declare
   affordable numeric;
   -- Blocks, or rows by the index, a millisecond.
   pace numeric;
+  rest text;
   -- A batch of fewer rows may be one that took too long before, since the rest was more, or slower, than was reckoned.
   rest_rows constant integer := 1000;
   -- To go into a partition takes longer than to go through as many.
@@ -16157,15 +16166,21 @@ begin
     end if;
 
     slice_started := clock_timestamp();
-    select n.* into bounds from nightshift.next_slice(
-      leaf, policy.marker_column, policy.flag_column, due, cursor, size,
+    rest := case
       -- Before the first slice nobody knows what is affordable.
-      (cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
-        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable) is true
+      when cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
+        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable
+      then condition
+    end;
+    select n.* into bounds from nightshift.next_slice(
+      leaf, policy.marker_column, policy.flag_column, due, cursor, size, rest
     ) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
-      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), bounds.slice,
+      leaf,
+      -- The slice of the rest says it already: it would be asked of each row twice.
+      case when rest is not null then 'true' else concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end) end,
+      bounds.slice,
       with_children.referred, with_children.deletes, with_children.cascading
     ) d;
     if slice.is_referred and not cursor ? 'referred' then
@@ -29352,7 +29367,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'f73ea9e40602009d0485ecfeb5c868822ba32c6f1ab72eee42ad0e5dba3e35bc', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b194f4c91802495519a96e81c840b688fe7f188e827f0ff72b16fdfde79e20c2', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -18,6 +18,11 @@ declare
   key record;
   part text;
 begin
+  if cardinality(child_keys) = 0 then
+    is_tree := true;
+    cascading := '{}';
+    return;
+  end if;
   referred := nightshift.columns_referred(policy_relation, child_keys, 't');
   deletes := '';
   loop

@@ -6,6 +6,9 @@ rows 5
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if cardinality(deleted) = 0 then
+    return;
+  end if;
   return query
   with sets as (
     select d.*, count(*) over (partition by d.relation) as sets_of_relation from unnest(deleted) d

@@ -5,7 +5,7 @@ create or replace function nightshift.next_slice(
   due text,
   cursor jsonb,
   size bigint,
-  rest boolean,
+  rest text,
   out slice text,
   out ends text,
   out is_last boolean
@@ -38,25 +38,24 @@ begin
   if after::timestamp < (cursor ->> 'inUseUntil')::timestamp then
     return;
   end if;
-  if rest then
-    execute format(
-      'select r.%1$I::text from only %2$s r where (%3$s) and r.%1$I > %4$L order by r.%1$I desc limit 1',
-      marker_column, nightshift.trusted_name(leaf), due, after
-    ) into ends;
-  else
-    -- Each marker value once, so that the next slice can begin strictly after the last one.
-    execute format(
-      'select count(*), max(c.marker)::text from (
-         select * from (
-           select r.%1$I as marker from only %2$s r where (%3$s) and r.%1$I > %4$L
-           order by r.%1$I fetch first %5$s rows with ties
-         ) c limit %6$s
-       ) c',
-      marker_column, nightshift.trusted_name(leaf), due, after, size, max_rows + 1
-    ) into found_rows, ends;
+  if rest is not null then
+    is_last := true;
+    ends := 'infinity';
+    slice := format('t.%I > %L and (%s)', marker_column, after, rest);
+    return;
   end if;
-  if rest or found_rows <= max_rows then
-    is_last := rest or found_rows < size;
+  -- Each marker value once, so that the next slice can begin strictly after the last one.
+  execute format(
+    'select count(*), max(c.marker)::text from (
+       select * from (
+         select r.%1$I as marker from only %2$s r where (%3$s) and r.%1$I > %4$L
+         order by r.%1$I fetch first %5$s rows with ties
+       ) c limit %6$s
+     ) c',
+    marker_column, nightshift.trusted_name(leaf), due, after, size, max_rows + 1
+  ) into found_rows, ends;
+  if found_rows <= max_rows then
+    is_last := found_rows < size;
     ends := coalesce(ends, after);
     slice := format('t.%1$I > %2$L and t.%1$I <= %3$L', marker_column, after, ends)
       -- So that an index of flagged rows alone serves the DELETE, too.
@@ -66,4 +65,4 @@ end;
 $$;
 
 comment on function nightshift.next_slice is
-  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at. rest: by the index of the marker alone, one slice of all that is left, which spares the look for its end.';
+  'The next slice of a leaf after cursor.after, as an SQL condition on its rows t: in a sweep size blocks, by the index of the marker the values of about size due rows, flagged where the policy asks for it. ends: what cursor.after is behind it. is_last: by the index, whether no due row lies behind it. slice is null where rows are in use (cursor.inUseUntil), or one value of the marker has too many of them: those are chosen, locked and looked at. rest: the condition of a due row t, for one slice of all that is left, by the index of the marker alone, which spares the look for an end.';

@@ -10,8 +10,9 @@ as $$
 declare
   level oid[] := array[relation::oid];
 begin
-  while level <> '{}' loop
+  loop
     return query select unnest(level);
+    exit when not exists (select from pg_catalog.pg_class c where c.oid = any(level) and c.relkind = 'p');
     level := array(
       select p.oid
       from pg_catalog.pg_class c

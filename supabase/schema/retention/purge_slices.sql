@@ -34,6 +34,7 @@ declare
   affordable numeric;
   -- Blocks, or rows by the index, a millisecond.
   pace numeric;
+  rest text;
   -- A batch of fewer rows may be one that took too long before, since the rest was more, or slower, than was reckoned.
   rest_rows constant integer := 1000;
   -- To go into a partition takes longer than to go through as many.
@@ -90,15 +91,21 @@ begin
     end if;
 
     slice_started := clock_timestamp();
-    select n.* into bounds from nightshift.next_slice(
-      leaf, policy.marker_column, policy.flag_column, due, cursor, size,
+    rest := case
       -- Before the first slice nobody knows what is affordable.
-      (cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
-        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable) is true
+      when cursor ->> 'mode' = 'index' and policy.flag_column is null and cardinality(keys) = 0 and affordable > 0
+        and batch_rows >= rest_rows and nightshift.rest_of_walk(run, policy, leaf, cursor, step) <= affordable
+      then condition
+    end;
+    select n.* into bounds from nightshift.next_slice(
+      leaf, policy.marker_column, policy.flag_column, due, cursor, size, rest
     ) n;
     exit when bounds.slice is null;
     select d.* into slice from nightshift.delete_slice(
-      leaf, concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end), bounds.slice,
+      leaf,
+      -- The slice of the rest says it already: it would be asked of each row twice.
+      case when rest is not null then 'true' else concat_ws(' and ', condition, case when cursor ? 'referred' then unreferenced end) end,
+      bounds.slice,
       with_children.referred, with_children.deletes, with_children.cascading
     ) d;
     if slice.is_referred and not cursor ? 'referred' then

@@ -1,3 +1,5 @@
+import type postgres from 'postgres';
+
 export async function timed(run: () => Promise<unknown>): Promise<number> {
   const startedMs = performance.now();
   await run();
@@ -27,4 +29,13 @@ export function shareOf(
 
 export function round(value: number): number {
   return Math.round(value * 100) / 100;
+}
+
+/**
+ * As rows are that were written long before. Commits are asynchronous here: without a checkpoint, nobody would know yet that
+ * the rows just loaded are committed, so VACUUM would leave their pages to be looked at again.
+ */
+export async function vacuumLoaded(sql: postgres.Sql): Promise<void> {
+  await sql`checkpoint`;
+  await sql`vacuum analyze`;
 }

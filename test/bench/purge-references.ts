@@ -8,7 +8,7 @@ import { firstBatchRows } from '../../functions/retention-purge/batch-size.ts';
 import { job } from '../../functions/retention-purge/job.ts';
 import type { PurgeReport } from '../../functions/retention-purge/schema.ts';
 import type { Stack } from '../../infra/local/stack.ts';
-import { percentile, shareOf, timed } from './measure.ts';
+import { percentile, shareOf, timed, vacuumLoaded } from './measure.ts';
 
 interface Scenario {
   name: string;
@@ -205,7 +205,7 @@ async function load(sql: postgres.Sql, { tables, policy }: Scenario): Promise<vo
   await sql`delete from nightshift.retention_policies where relation_name like 'refs.%'`;
   await sql.unsafe(tables);
   await sql.unsafe(policy);
-  await sql`vacuum analyze`;
+  await vacuumLoaded(sql);
 }
 
 async function purge(

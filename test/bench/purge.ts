@@ -6,7 +6,7 @@ import { createClient } from '@supabase/supabase-js';
 import postgres from 'postgres';
 import * as z from 'zod';
 import { type Stack, startStack } from '../../infra/local/stack.ts';
-import { percentile, round, shareOf, timed } from './measure.ts';
+import { percentile, round, shareOf, timed, vacuumLoaded } from './measure.ts';
 import { benchReferences } from './purge-references.ts';
 
 const rows = 1_000_000;
@@ -158,13 +158,13 @@ export async function load(sql: postgres.Sql, count: number): Promise<void> {
     select i, i % 1000, repeat('x', 150),
       case when random() < 0.5 then now() - interval '31 days' - random() * interval '1000 days' end
     from generate_series(1, ${count}::integer) i`;
-  await sql`vacuum analyze public.bench`;
+  await vacuumLoaded(sql);
 }
 
 export async function reload(sql: postgres.Sql): Promise<void> {
   await sql`truncate public.bench`;
   await sql`insert into public.bench select * from public.keep order by id`;
-  await sql`vacuum analyze public.bench`;
+  await vacuumLoaded(sql);
 }
 
 export async function declarePolicy(sql: postgres.Sql): Promise<void> {

@@ -16254,19 +16254,24 @@ begin
     from nightshift.policy_members(policies) m
   ),
   keys as materialized (
-    select k.policy, k.referencing, coalesce(pg_partition_root(k.referencing), k.referencing) as root
+    select k.policy, k.key, k.referencing, coalesce(pg_partition_root(k.referencing), k.referencing) as root,
+      k.role in ('hold', 'keep') as holds
     from nightshift.purge_keys(policies) k
-    where k.role in ('hold', 'keep')
   )
-  select distinct k.policy, m.policy
+  select k.policy, m.policy
   from keys k
   join members m on m.root = k.root
-  where nightshift.are_related(m.member, k.referencing);
+  where k.holds and nightshift.are_related(m.member, k.referencing)
+  union
+  select k.policy, o.policy
+  from keys k
+  join keys o on o.key = k.key
+  where k.holds and not o.holds;
 end;
 $$;
 
 comment on function nightshift.purge_waits is
-  'Which policies have their turn later than which others: what is referred to comes after what refers to it and may go itself.';
+  'Which policies have their turn later than which others: what is referred to comes after what refers to it and may go itself, and who keeps a row for a foreign key comes after who deletes or releases what refers to it.';
 
 -- supabase/schema/retention/put_off.sql
 
@@ -29367,7 +29372,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'b194f4c91802495519a96e81c840b688fe7f188e827f0ff72b16fdfde79e20c2', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'dd89657e798fd2431d2e0cbd365466b29e24012c7f90ae68b90d44fbd0dcc5f0', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

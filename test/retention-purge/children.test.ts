@@ -343,6 +343,36 @@ describe('a due row that is the child of another policy as well', () => {
   );
 });
 
+describe('a child that a policy of its own deletes, with what refers to it', () => {
+  it.each([
+    ['app.a', 'app.b', 'release'],
+    ['app.b', 'app.a', 'release'],
+    ['app.a', 'app.b', 'with_children'],
+    ['app.b', 'app.a', 'with_children'],
+  ])(
+    'has its turn first, so that its parent need not wait for a night: %s, %s, %s',
+    async (parents, children, settled) => {
+      await db.sql.unsafe(`
+        create table ${parents} (id integer primary key, deleted_at timestamptz);
+        create table ${children} (id integer primary key, parent_id integer references ${parents}, deleted_at timestamptz);
+        create table app.scores (id integer primary key, child_id integer references ${children} on delete set null);
+        insert into ${parents} values (1, ${due});
+        insert into ${children} values (1, 1, ${due});
+        insert into app.scores values (1, 1);
+        create index on ${parents} (deleted_at); create index on ${children} (deleted_at);
+        create index on ${children} (parent_id); create index on app.scores (child_id);
+        select nightshift.add_retention_policy('${children}', '30 days', ${settled} => array['app.scores'], max_fraction => 1);
+        select nightshift.add_retention_policy('${parents}', '30 days', with_children => array['${children}'], max_fraction => 1);
+      `);
+      for (const dryRun of [true, false]) {
+        const result = await runPurge(db, { dryRun });
+        expect(stepOf(result, children)).toMatchObject({ rowsPurged: 1 });
+        expect(stepOf(result, parents)).toMatchObject({ rowsPurged: 1, rowsBlocked: 0 });
+      }
+    },
+  );
+});
+
 describe('a released key that was made anew under its name', () => {
   it.each(['cascade', 'no action', 'restrict'])(
     'with on delete %s holds its row',

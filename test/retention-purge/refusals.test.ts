@@ -188,6 +188,36 @@ describe('rows that a trigger does not let go', () => {
     },
   );
 
+  it('are tried without what a child of theirs would go with by another policy', async () => {
+    await db.sql.unsafe(`
+      create table app.topics (id integer primary key, deleted_at timestamptz);
+      create table app.shelves (id integer primary key, deleted_at timestamptz);
+      create table app.notes (topic_id integer references app.topics, shelf_id integer references app.shelves);
+      create index on app.topics (deleted_at);
+      create index on app.shelves (deleted_at);
+      create index on app.notes (topic_id);
+      create index on app.notes (shelf_id);
+      insert into app.topics values (1, ${due});
+      insert into app.shelves values (1, ${due});
+      insert into app.notes values (1, 1);
+      select nightshift.add_retention_policy('app.topics', '30 days', max_fraction => 1, with_children => array['app.notes']);
+      select nightshift.add_retention_policy('app.shelves', '30 days', max_fraction => 1, with_children => array['app.notes']);
+    `);
+    const needed = await db.sql`
+      select distinct n.relation::regclass::text as relation
+      from unnest(nightshift.find_needed_with(
+        array[
+          row('app.topics'::regclass, 'app.topics'::regclass, true, '{"(0,1)"}'),
+          row('app.shelves'::regclass, 'app.shelves'::regclass, true, '{"(0,1)"}'),
+          row('app.topics'::regclass, 'app.notes'::regclass, false, '{"(0,1)"}'),
+          row('app.shelves'::regclass, 'app.notes'::regclass, false, '{"(0,1)"}')
+        ]::nightshift.row_set[],
+        array[row('app.topics'::regclass, 'app.topics'::regclass, true, '{"(0,1)"}')]::nightshift.row_set[],
+        array(select k from nightshift.purge_keys(array['app.topics'::regclass::oid, 'app.shelves'::regclass::oid]) k)
+      )) n order by relation`;
+    expect(needed.map(({ relation }) => relation)).toEqual(['app.notes', 'app.topics']);
+  });
+
   it('keep what they refer to, which the trigger is not said to refuse', async () => {
     await db.sql.unsafe(`
       create table app.items (id integer primary key, deleted_at timestamptz, reply_to integer references app.items);

@@ -13,6 +13,7 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   needed nightshift.row_set[];
+  covered nightshift.row_set[];
 begin
   with recursive inside as materialized (
     select s.policy, s.relation, s.due, t.tid from unnest(rows) s cross join lateral unnest(s.tids) t(tid)
@@ -35,8 +36,10 @@ begin
   )
   select array_agg(row(g.policy, g.relation, g.due, g.tids)::nightshift.row_set) into needed
   from (select n.policy, n.relation, n.due, array_agg(n.tid) as tids from needed n group by n.policy, n.relation, n.due) g;
-  -- A child may need another row than that which led to it.
-  return case when nightshift.count_rows(nightshift.find_covered_rows(needed, keys)) = nightshift.count_rows(needed) then needed else rows end;
+  -- A child may need another row than that which led to it. By one policy alone: it is enough that each row goes by one of them.
+  covered := nightshift.find_covered_rows(needed, keys);
+  return case when (select count(distinct (n.relation, t.tid)) from unnest(needed) n cross join lateral unnest(n.tids) t(tid))
+    = (select count(distinct (c.relation, t.tid)) from unnest(covered) c cross join lateral unnest(c.tids) t(tid)) then covered else rows end;
 end;
 $$;
 

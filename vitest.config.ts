@@ -25,7 +25,7 @@ const lane = (name: string, include: string, exclude: string[] = []) => ({
 export default defineConfig({
   test: {
     // More than a small machine has cores, because tests also wait: for locks, for retries, for the minute of a schedule.
-    maxWorkers: 5,
+    maxWorkers: 6,
     // They live for seconds: with room for what they make, most end before it has to be cleared.
     execArgv: ['--min-semi-space-size=64'],
     teardownTimeout: 60_000,

@@ -28,7 +28,7 @@ export function fixesOf(
       ? [
           of(
             relation,
-            'Give the tables that refer to these rows policies of their own, so that their rows go first, a batch at a time.',
+            'A run decides them once fewer rows refer to them: delete some of those by hand, in portions, or give their tables policies of their own, so that they go first, a batch at a time.',
           ),
         ]
       : []),

@@ -23,6 +23,10 @@ export function nextBatchRows(rows: number, durationMs: number, fixedMs = 0): nu
   return clampRows(rows * Math.min(0.95 / efficiency, growth));
 }
 
+/** As the default of `purge_batch`: so many rows may go along with one of a batch, and with all of it at least so many. */
+const closureRowsPerRow = 32;
+const leastClosureRows = 8_000;
+
 interface BatchSeen {
   rows: number;
   ms: number;
@@ -39,9 +43,20 @@ export class BatchSize {
   #seen: BatchSeen | undefined;
   #fixedMs = 0;
   #sinceLearned = 0;
+  readonly #first: number;
 
   constructor(rows: number) {
     this.rows = rows;
+    this.#first = rows;
+  }
+
+  /**
+   * How many rows more a batch may decide at once. One that is small because few rows are due may take as many along as one of
+   * the usual size, as when a few large tenants are deleted; one that is small because others took too long may not.
+   */
+  get closureRows(): number {
+    const asUsual = firstBatchRows * Math.min(this.rows / this.#first, 1);
+    return Math.max(Math.floor(closureRowsPerRow * Math.max(this.rows, asUsual)), leastClosureRows);
   }
 
   adapt(durationMs: number): void {

@@ -213,7 +213,7 @@ async function walk(
       batch_rows: size.rows,
       batch_ms: pauses?.batchMs ?? usualBatchMs,
       assess,
-      ...(leavesUndecided ? { closure_rows: 1 } : {}),
+      closure_rows: leavesUndecided ? 1 : size.closureRows,
     };
     const calledMs = clock.nowMs();
     try {

@@ -33,9 +33,12 @@ export function round(value: number): number {
 
 /**
  * As rows are that were written long before. Commits are asynchronous here: without a checkpoint, nobody would know yet that
- * the rows just loaded are committed, so VACUUM would leave their pages to be looked at again.
+ * the rows just loaded are committed, so VACUUM would leave their pages to be looked at again. The tables of the schema alone:
+ * of a catalog that was vacuumed, every session forgets what it has planned.
  */
-export async function vacuumLoaded(sql: postgres.Sql): Promise<void> {
+export async function vacuumLoaded(sql: postgres.Sql, schema: string): Promise<void> {
+  const tables = await sql`
+    select format('%I.%I', schemaname, tablename) as name from pg_catalog.pg_tables where schemaname = ${schema}`;
   await sql`checkpoint`;
-  await sql`vacuum analyze`;
+  await sql.unsafe(`vacuum analyze ${tables.map(({ name }) => name).join(', ')}`);
 }

@@ -205,7 +205,7 @@ async function load(sql: postgres.Sql, { tables, policy }: Scenario): Promise<vo
   await sql`delete from nightshift.retention_policies where relation_name like 'refs.%'`;
   await sql.unsafe(tables);
   await sql.unsafe(policy);
-  await vacuumLoaded(sql);
+  await vacuumLoaded(sql, 'refs');
 }
 
 async function purge(

@@ -158,13 +158,13 @@ export async function load(sql: postgres.Sql, count: number): Promise<void> {
     select i, i % 1000, repeat('x', 150),
       case when random() < 0.5 then now() - interval '31 days' - random() * interval '1000 days' end
     from generate_series(1, ${count}::integer) i`;
-  await vacuumLoaded(sql);
+  await vacuumLoaded(sql, 'public');
 }
 
 export async function reload(sql: postgres.Sql): Promise<void> {
   await sql`truncate public.bench`;
   await sql`insert into public.bench select * from public.keep order by id`;
-  await vacuumLoaded(sql);
+  await vacuumLoaded(sql, 'public');
 }
 
 export async function declarePolicy(sql: postgres.Sql): Promise<void> {

@@ -34,6 +34,18 @@ describe('the batch size', () => {
     expect(rows / 80).toBeLessThan(usualBatchMs * 1.05);
   });
 
+  it('lets as much go along where few rows are due as where many are, and less once that took too long', () => {
+    const few = new BatchSize(6);
+    expect(few.closureRows).toBe(new BatchSize(firstBatchRows).closureRows);
+    few.halve();
+    expect(few.closureRows).toBe(16_000);
+    few.halve();
+    expect(few.closureRows).toBe(8_000);
+    const many = new BatchSize(firstBatchRows);
+    many.adapt(1);
+    expect(many.closureRows).toBe(128_000);
+  });
+
   /** What a batch would take by a formula, after so many of them, as the median of the last nine. Nothing runs, and no clock is read. */
   function settledMs(msOf: (rows: number, batch: number) => number, batches = 40): number {
     const size = new BatchSize(firstBatchRows);

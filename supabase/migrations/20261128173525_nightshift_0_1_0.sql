@@ -12366,8 +12366,7 @@ begin
   from (select n.policy, n.relation, n.due, array_agg(n.tid) as tids from needed n group by n.policy, n.relation, n.due) g;
   -- A child may need another row than that which led to it. By one policy alone: it is enough that each row goes by one of them.
   covered := nightshift.find_covered_rows(needed, keys);
-  return case when (select count(distinct (n.relation, t.tid)) from unnest(needed) n cross join lateral unnest(n.tids) t(tid))
-    = (select count(distinct (c.relation, t.tid)) from unnest(covered) c cross join lateral unnest(c.tids) t(tid)) then covered else rows end;
+  return case when nightshift.count_rows(nightshift.subtract_row_sets(needed, covered)) = 0 then covered else rows end;
 end;
 $$;
 
@@ -29375,7 +29374,7 @@ $$;
 
 reset check_function_bodies;
 
-insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', '44d6e8efd0f3f2e5aaccbcd38e9f4a66646e2dcafb0f4a41d45f9e56bee51132', '{
+insert into nightshift.migrations (version, checksum, objects) values ('0.1.0', 'df030a3cfa632c0f9900ac9780aa8e5ec94a90312be0ac01e6fcb80f8ec5d6fd', '{
   active_arbiter, active_index, add_counts, add_key, add_key_query, add_partition_policy, add_refresh_policy,
   add_released, add_retention_policy, add_vacuum_policy, admissions, admit_caller, adopt_refresh_policies,
   advice_for_supabase_table, all_leaf_relations, alter_key_query, alter_partition_policy, alter_refresh_policy,

@@ -38,8 +38,7 @@ begin
   from (select n.policy, n.relation, n.due, array_agg(n.tid) as tids from needed n group by n.policy, n.relation, n.due) g;
   -- A child may need another row than that which led to it. By one policy alone: it is enough that each row goes by one of them.
   covered := nightshift.find_covered_rows(needed, keys);
-  return case when (select count(distinct (n.relation, t.tid)) from unnest(needed) n cross join lateral unnest(n.tids) t(tid))
-    = (select count(distinct (c.relation, t.tid)) from unnest(covered) c cross join lateral unnest(c.tids) t(tid)) then covered else rows end;
+  return case when nightshift.count_rows(nightshift.subtract_row_sets(needed, covered)) = 0 then covered else rows end;
 end;
 $$;
 

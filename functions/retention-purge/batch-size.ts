@@ -23,9 +23,8 @@ export function nextBatchRows(rows: number, durationMs: number, fixedMs = 0): nu
   return clampRows(rows * Math.min(0.95 / efficiency, growth));
 }
 
-/** As the default of `purge_batch`: so many rows may go along with one of a batch, and with all of it at least so many. */
-const closureRowsPerRow = 32;
-const leastClosureRows = 8_000;
+/** What `purge_batch` lets go along with a batch of the usual size. */
+const usualClosureRows = 32 * firstBatchRows;
 
 interface BatchSeen {
   rows: number;
@@ -43,20 +42,15 @@ export class BatchSize {
   #seen: BatchSeen | undefined;
   #fixedMs = 0;
   #sinceLearned = 0;
-  readonly #first: number;
+  /**
+   * How many rows more a batch may decide at once; undefined: as many as its size allows. A batch that is small because few rows
+   * are due may take as many along as one of the usual size, as when a few large tenants are deleted; half of it once it timed out.
+   */
+  closureRows: number | undefined;
 
   constructor(rows: number) {
     this.rows = rows;
-    this.#first = rows;
-  }
-
-  /**
-   * How many rows more a batch may decide at once. One that is small because few rows are due may take as many along as one of
-   * the usual size, as when a few large tenants are deleted; one that is small because others took too long may not.
-   */
-  get closureRows(): number {
-    const asUsual = firstBatchRows * Math.min(this.rows / this.#first, 1);
-    return Math.max(Math.floor(closureRowsPerRow * Math.max(this.rows, asUsual)), leastClosureRows);
+    this.closureRows = rows < firstBatchRows ? usualClosureRows : undefined;
   }
 
   adapt(durationMs: number): void {
@@ -71,6 +65,7 @@ export class BatchSize {
   halve(): boolean {
     const rows = halveBatchRows(this.rows);
     this.rows = rows ?? this.rows;
+    this.closureRows = this.closureRows && Math.ceil(this.closureRows / 2);
     return rows !== undefined;
   }
 

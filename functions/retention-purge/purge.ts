@@ -207,13 +207,14 @@ async function walk(
   const ended = (how: Partial<Purged>) =>
     assess ? how : { ...how, rowsPurged: totals.rowsPurged };
   while (spareMs(deadline.remainingMs(), lastMs) > 0) {
+    const closureRows = leavesUndecided ? 1 : size.closureRows;
     const args = {
       ...leaseOf(run),
       relation,
       batch_rows: size.rows,
       batch_ms: pauses?.batchMs ?? usualBatchMs,
       assess,
-      closure_rows: leavesUndecided ? 1 : size.closureRows,
+      ...(closureRows ? { closure_rows: closureRows } : {}),
     };
     const calledMs = clock.nowMs();
     try {
